@@ -1,0 +1,30 @@
+/** What every HTTP route says about itself: who may call it. The server refuses to start with a route that does not say. */
+
+import type {} from 'fastify';
+import type { Role } from './store-port.ts';
+
+export interface RouteAccess {
+  /**
+   * `public`: anybody. `ingest`: an ingest token. A role: a signed-in person or an API token of at least that role
+   * (viewer < analyst < lead < administrator). Changes (not GET/HEAD) by a session also need the CSRF header.
+   */
+  readonly access: 'public' | 'ingest' | Role;
+}
+
+/** Who is calling, set by the server on every request that is not public. */
+export interface Caller {
+  readonly kind: 'person' | 'token';
+  readonly id: string;
+  readonly name: string;
+  readonly role: Role | null;
+  readonly sessionId: string | null;
+}
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    access?: RouteAccess['access'];
+  }
+  interface FastifyRequest {
+    caller: Caller | null;
+  }
+}

@@ -1,0 +1,143 @@
+/** The configuration file's schema: one YAML file, every setting with a default, so that an empty file is valid. */
+
+import { type Static, Type } from 'typebox';
+
+const closed = { additionalProperties: false } as const;
+const port = (value: number) => Type.Integer({ minimum: 0, maximum: 65535, default: value });
+const path = Type.String({ minLength: 1, maxLength: 4096 });
+const listener = (value: number, enabled = true) =>
+  Type.Object(
+    {
+      enabled: Type.Boolean({ default: enabled }),
+      host: Type.String({ default: '127.0.0.1', maxLength: 255 }),
+      port: port(value),
+    },
+    { ...closed, default: {} },
+  );
+
+const TlsSchema = Type.Object(
+  {
+    cert: Type.Optional(path),
+    key: Type.Optional(path),
+    /** Authority that client certificates must come from; absent: none is asked for. */
+    client_ca: Type.Optional(path),
+    acme: Type.Optional(
+      Type.Object(
+        {
+          directory: Type.String({ maxLength: 2048 }),
+          email: Type.String({ maxLength: 256 }),
+          names: Type.Array(Type.String({ maxLength: 253 }), { minItems: 1, maxItems: 32 }),
+        },
+        closed,
+      ),
+    ),
+  },
+  { ...closed, default: {} },
+);
+
+export const ConfigSchema = Type.Object(
+  {
+    http: Type.Object(
+      {
+        host: Type.String({ default: '127.0.0.1', maxLength: 255 }),
+        port: port(8420),
+        /** The origin that browsers use, where it differs from host and port (behind a reverse proxy). */
+        origin: Type.Optional(Type.String({ maxLength: 2048 })),
+        tls: TlsSchema,
+        /** Addresses whose X-Forwarded-For is believed; nobody's by default. */
+        trusted_proxies: Type.Array(Type.String({ maxLength: 64 }), { maxItems: 64, default: [] }),
+      },
+      { ...closed, default: {} },
+    ),
+    syslog: Type.Object(
+      {
+        udp: listener(5514),
+        tcp: listener(5514),
+        tls: Type.Object(
+          {
+            enabled: Type.Boolean({ default: true }),
+            host: Type.String({ default: '127.0.0.1', maxLength: 255 }),
+            port: port(6514),
+            tls: TlsSchema,
+          },
+          { ...closed, default: {} },
+        ),
+      },
+      { ...closed, default: {} },
+    ),
+    files: Type.Array(
+      Type.Object(
+        {
+          path,
+          name: Type.Optional(Type.String({ maxLength: 256 })),
+          zone: Type.Optional(Type.String({ maxLength: 64 })),
+        },
+        closed,
+      ),
+      { maxItems: 512, default: [] },
+    ),
+    /** `auto` follows this machine's own journal or authentication logs when they can be read. */
+    this_machine: Type.Object(
+      {
+        logs: Type.Union([Type.Literal('auto'), Type.Literal('off')], { default: 'auto' }),
+        check: Type.Union([Type.Literal('daily'), Type.Literal('off')], { default: 'daily' }),
+      },
+      { ...closed, default: {} },
+    ),
+    store: Type.Object(
+      {
+        url: Type.Optional(
+          Type.String({ maxLength: 2048, description: 'postgres://…; absent: SQLite in the data folder' }),
+        ),
+      },
+      { ...closed, default: {} },
+    ),
+    stream: Type.Object(
+      {
+        segment_mb: Type.Integer({ minimum: 1, maximum: 4096, default: 64 }),
+        retention_hours: Type.Integer({ minimum: 1, maximum: 8760, default: 72 }),
+        retention_mb: Type.Integer({ minimum: 64, maximum: 10_000_000, default: 10_240 }),
+      },
+      { ...closed, default: {} },
+    ),
+    archive: Type.Object(
+      { retention_days: Type.Integer({ minimum: 1, maximum: 36_500, default: 365 }) },
+      { ...closed, default: {} },
+    ),
+    rules: Type.Object({ folders: Type.Array(path, { maxItems: 64, default: [] }) }, { ...closed, default: {} }),
+    notify: Type.Object(
+      {
+        level: Type.Union(
+          ['critical', 'high', 'medium', 'low', 'information'].map((level) => Type.Literal(level)),
+          { default: 'high' },
+        ),
+        webhook: Type.Optional(Type.Object({ url: Type.String({ maxLength: 2048 }), secret_file: path }, closed)),
+        email: Type.Optional(
+          Type.Object(
+            {
+              host: Type.String({ maxLength: 255 }),
+              port: port(587),
+              security: Type.Union([Type.Literal('starttls'), Type.Literal('tls'), Type.Literal('none')], {
+                default: 'starttls',
+              }),
+              user: Type.Optional(Type.String({ maxLength: 256 })),
+              password_file: Type.Optional(path),
+              from: Type.String({ maxLength: 320 }),
+              to: Type.Array(Type.String({ maxLength: 320 }), { minItems: 1, maxItems: 64 }),
+            },
+            closed,
+          ),
+        ),
+      },
+      { ...closed, default: {} },
+    ),
+    limits: Type.Object(
+      {
+        source_events_per_sec: Type.Integer({ minimum: 1, maximum: 10_000_000, default: 200_000 }),
+      },
+      { ...closed, default: {} },
+    ),
+  },
+  { ...closed, title: 'Asepsis configuration' },
+);
+export type Config = Static<typeof ConfigSchema>;

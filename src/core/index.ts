@@ -1,0 +1,16 @@
+/** The door of `core`: records, ports, ids, limits, errors. Pure: it imports nothing of ours. */
+
+export * from './api-port.ts';
+export * from './archive-port.ts';
+export * from './cli-port.ts';
+export * from './config-schema.ts';
+export * from './errors.ts';
+export * from './event.ts';
+export * from './ids.ts';
+export * from './limits.ts';
+export * from './records.ts';
+export * from './room-port.ts';
+export * from './rooms.ts';
+export * from './store-port.ts';
+export * from './stream-port.ts';
+export * from './time.ts';

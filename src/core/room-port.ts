@@ -1,0 +1,34 @@
+/** What a room offers through its door for a first round of a machine and for the nine recommendations. */
+
+import type { AssetId } from './ids.ts';
+import type { Account, Asset, Coverage, FindingObservation, Software } from './records.ts';
+import type { RoomName } from './rooms.ts';
+import type { Clock } from './time.ts';
+
+/** One round over one asset: everything that was seen, and plainly what could not be. */
+export interface RoundResult {
+  readonly room: RoomName;
+  /** Kinds of finding that this round judged completely: what it did not see again is fixed. */
+  readonly judgedKinds: readonly string[];
+  readonly findings: readonly FindingObservation[];
+  readonly asset?: Partial<Asset>;
+  readonly software?: readonly Omit<Software, 'id' | 'asset' | 'first_seen' | 'last_seen'>[];
+  readonly accounts?: readonly Omit<Account, 'id' | 'first_seen' | 'last_seen' | 'exercise'>[];
+  /** "Cannot read /etc/shadow: run as root to see password ages." */
+  readonly notSeen: readonly string[];
+}
+
+export interface RoundContext {
+  readonly clock: Clock;
+  readonly asset: { id: AssetId; name: string };
+  readonly signal: AbortSignal;
+  readonly onProgress: (sentence: string) => void;
+}
+
+export interface Room {
+  readonly name: RoomName;
+  /** Looks at this machine; never needs root and never changes anything. */
+  readonly round?: (context: RoundContext) => Promise<RoundResult>;
+  /** The answer for this room's recommendation from what the store knows; unknown stays unknown. */
+  readonly coverage: () => Promise<Coverage>;
+}
