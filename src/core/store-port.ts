@@ -61,10 +61,16 @@ export interface FindingStore {
   fix(id: FindingId, proof: Evidence, at: Rfc3339): Promise<Finding | null>;
   /**
    * What a complete round of `room` over `asset` for `kinds` did not see again is fixed, with `proof`.
-   * Accepted findings that are gone become fixed too.
+   * Accepted findings that are gone become fixed too. A real round never fixes an exercise's findings, nor the reverse.
    */
   fixMissing(
-    scope: { room: RoomName; assetName: string; kinds: readonly string[]; seen: readonly FindingId[] },
+    scope: {
+      room: RoomName;
+      assetName: string;
+      kinds: readonly string[];
+      seen: readonly FindingId[];
+      exercise?: boolean;
+    },
     proof: Evidence,
     at: Rfc3339,
   ): Promise<readonly Finding[]>;
