@@ -1,6 +1,7 @@
 /** What every HTTP route says about itself: who may call it. The server refuses to start with a route that does not say. */
 
 import type {} from 'fastify';
+import type { SourceId } from './ids.ts';
 import type { Role } from './store-port.ts';
 
 export interface RouteAccess {
@@ -18,6 +19,8 @@ export interface Caller {
   readonly name: string;
   readonly role: Role | null;
   readonly sessionId: string | null;
+  /** The source that an ingest token speaks for; null for everybody else. */
+  readonly source: SourceId | null;
 }
 
 declare module 'fastify' {

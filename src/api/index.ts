@@ -1,0 +1,9 @@
+/** The door of `api`: the HTTP server with sign-in, people, tokens and audit; TLS; and its commands. */
+
+export { type AppOptions, buildApp } from './api-app.ts';
+export { type Act, audited } from './api-audit.ts';
+export { createInvitation } from './api-invitation.ts';
+export { createLog } from './api-log.ts';
+export { createMetrics } from './api-metrics.ts';
+export { type ApiServer, createServer } from './api-server.ts';
+export { type TlsMaterial, tlsMaterial } from './tls-material.ts';
