@@ -1,0 +1,70 @@
+/** The archive's reader: follows the manifest from any thread or process and asks DuckDB, hot parts and sealed files alike. */
+
+import { type ArchiveReader, AsepsisError, type Clock, parseEventId } from '../core/index.ts';
+import { countByTime } from './archive-histogram.ts';
+import { createIndexCache } from './archive-index-cache.ts';
+import { createManifestReader } from './archive-manifest-file.ts';
+import { createQueryPool } from './archive-pool.ts';
+import { parseQuery } from './archive-query.ts';
+import { recordOf, SELECT_LIST } from './archive-rows.ts';
+import { type ArchiveView, searchFiles, tableOf } from './archive-search.ts';
+import { verifyArchive } from './archive-verify.ts';
+
+/** A file can vanish between the manifest and its opening, because upkeep replaced it: then the new manifest says how. */
+const TRIES_MAX = 6;
+const VANISHED = /No files found|Cannot open file|No such file/;
+/** Files asked at once for one event. */
+const FILES_MAX = 16;
+
+export async function openArchiveReader(o: { dir: string; streamId: string; clock: Clock }): Promise<ArchiveReader> {
+  const manifest = createManifestReader(o.dir);
+  const pool = createQueryPool();
+  const indexes = createIndexCache(o.dir);
+
+  const withView = async <T>(work: (view: ArchiveView) => Promise<T>): Promise<T> => {
+    for (let tries = 1; ; tries++) {
+      await manifest.refresh();
+      const files = [...manifest.state.live.values()];
+      try {
+        return await work({ dir: o.dir, streamId: o.streamId, pool, indexes, files });
+      } catch (error) {
+        if (error instanceof AsepsisError || !VANISHED.test(error instanceof Error ? error.message : '')) throw error;
+        if (tries >= TRIES_MAX) {
+          throw new AsepsisError('ARCHIVE_TAMPERED', 'A file that the manifest names is not there.', { cause: error });
+        }
+      }
+    }
+  };
+
+  return {
+    async search(request, signal) {
+      const started = performance.now();
+      const query = parseQuery(request.query);
+      const page = await withView((view) => searchFiles(view, query, request, signal));
+      return { ...page, tookMs: Math.round(performance.now() - started) };
+    },
+    histogram(request, bucketMs, signal) {
+      return withView((view) => countByTime(view, parseQuery(request.query), request, bucketMs, signal));
+    },
+    async get(id) {
+      const parsed = parseEventId(id);
+      if (parsed === null || parsed.streamId !== o.streamId) return null;
+      const { seq, index } = parsed;
+      if (!Number.isSafeInteger(seq)) return null;
+      return withView(async (view) => {
+        const files = view.files.filter((entry) => entry.seq[0] <= seq && seq <= entry.seq[1]);
+        for (let i = 0; i < files.length; i += FILES_MAX) {
+          const table = tableOf(view, files.slice(i, i + FILES_MAX));
+          const [row] = await pool.rows(
+            `SELECT ${SELECT_LIST} FROM ${table} WHERE seq = ${seq} AND idx = ${index} LIMIT 1`,
+            [],
+          );
+          if (row !== undefined) return recordOf(o.streamId, row);
+        }
+        return null;
+      });
+    },
+    verify: (onProgress) => verifyArchive(o.dir, onProgress),
+    close: () => pool.close(),
+  };
+}
