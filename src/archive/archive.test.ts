@@ -247,7 +247,7 @@ test('histogram counts the same from manifest, index and files', async () => {
   await appendAll(archive, events.slice(0, 5000), 4);
   await archive.writer.settle();
   await appendAll(archive, events.slice(5000));
-  const count = (from: number, to: number, bucket: number, keep = (_: DecodedEvent) => true) => {
+  const count = (from: number, to: number, bucket: number, keep: (event: DecodedEvent) => boolean = () => true) => {
     const counts = new Map<number, number>();
     for (let at = Math.floor(from / bucket) * bucket; at < to; at += bucket) counts.set(at, 0);
     for (const event of events) {
