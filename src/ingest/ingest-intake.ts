@@ -88,7 +88,7 @@ export function createLane(o: {
   let bytes = 0;
   let waitMs = RETRY_FIRST_MS;
   let resting = false;
-  let waiting: (() => void)[] = [];
+  const waiting: (() => void)[] = [];
 
   const done = (block: Block) => {
     bytes -= block.data.length;

@@ -94,8 +94,8 @@ export function createSources(o: {
       return found;
     },
     fault(id, what, dropped = 0) {
-      let faults = counts.get(id);
-      if (!faults) counts.set(id, (faults = new Map()));
+      const faults = counts.get(id) ?? new Map<string, { count: number; dropped: number; lastMs: number }>();
+      counts.set(id, faults);
       const fault = faults.get(what) ?? { count: 0, dropped: 0, lastMs: 0 };
       fault.count += Math.max(1, dropped);
       fault.dropped += dropped;

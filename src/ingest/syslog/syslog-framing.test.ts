@@ -32,9 +32,13 @@ const hostile = fc
 
 test('any split of any bytes gives the same records', () => {
   fc.assert(
-    fc.property(fc.oneof(hostile, fc.uint8Array({ maxLength: 300 }).map(Buffer.from)), fc.array(fc.nat(), { maxLength: 12 }), (bytes, cuts) => {
-      expect(frame(split(bytes, cuts))).toEqual(frame([bytes]));
-    }),
+    fc.property(
+      fc.oneof(hostile, fc.uint8Array({ maxLength: 300 }).map(Buffer.from)),
+      fc.array(fc.nat(), { maxLength: 12 }),
+      (bytes, cuts) => {
+        expect(frame(split(bytes, cuts))).toEqual(frame([bytes]));
+      },
+    ),
     { numRuns: 3000 },
   );
 });
@@ -57,12 +61,21 @@ test('any split around the size limit gives the same records', () => {
 });
 
 test('octet-counted messages of any content come out as they went in', () => {
-  const message = fc.uint8Array({ minLength: 1, maxLength: 200 }).map((body) => Buffer.concat([Buffer.from('<13>'), body, Buffer.from('.')]));
+  const message = fc
+    .uint8Array({ minLength: 1, maxLength: 200 })
+    .map((body) => Buffer.concat([Buffer.from('<13>'), body, Buffer.from('.')]));
   fc.assert(
-    fc.property(fc.array(message, { minLength: 1, maxLength: 20 }), fc.array(fc.nat(), { maxLength: 10 }), (messages, cuts) => {
-      const bytes = Buffer.concat(messages.flatMap((body) => [Buffer.from(`${body.length} `), body]));
-      expect(frame(split(bytes, cuts))).toEqual({ records: messages.map((body) => body.toString('latin1')), faults: [] });
-    }),
+    fc.property(
+      fc.array(message, { minLength: 1, maxLength: 20 }),
+      fc.array(fc.nat(), { maxLength: 10 }),
+      (messages, cuts) => {
+        const bytes = Buffer.concat(messages.flatMap((body) => [Buffer.from(`${body.length} `), body]));
+        expect(frame(split(bytes, cuts))).toEqual({
+          records: messages.map((body) => body.toString('latin1')),
+          faults: [],
+        });
+      },
+    ),
   );
 });
 
@@ -80,8 +93,14 @@ test('a line that starts with digits is a line', () => {
 });
 
 test('a wrong length is one fault, and the next frame gets through', () => {
-  expect(one('5 <1>ab5 <1>cdx oops\n5 <1>ef')).toEqual({ records: ['<1>ab', '<1>cd', 'x oops', '<1>ef'], faults: ['out-of-step'] });
-  expect(one('5 <1>ab99999999999 <1>cd\n5 <1>ef')).toEqual({ records: ['<1>ab', '99999999999 <1>cd', '<1>ef'], faults: ['out-of-step'] });
+  expect(one('5 <1>ab5 <1>cdx oops\n5 <1>ef')).toEqual({
+    records: ['<1>ab', '<1>cd', 'x oops', '<1>ef'],
+    faults: ['out-of-step'],
+  });
+  expect(one('5 <1>ab99999999999 <1>cd\n5 <1>ef')).toEqual({
+    records: ['<1>ab', '99999999999 <1>cd', '<1>ef'],
+    faults: ['out-of-step'],
+  });
 });
 
 test('a connection that ends early keeps what it had', () => {

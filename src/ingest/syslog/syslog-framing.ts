@@ -94,7 +94,8 @@ export function createFramer(sink: FrameSink): Framer {
 
   const stepStart = (chunk: Buffer, at: number): number => {
     const byte = chunk[at] as number;
-    if (digits === 0 && (byte === LF || byte === CR || byte === NUL || (byte === SPACE && octetCounting))) return at + 1;
+    if (digits === 0 && (byte === LF || byte === CR || byte === NUL || (byte === SPACE && octetCounting)))
+      return at + 1;
     if (byte >= 48 && byte <= 57 && digits < LENGTH_DIGITS_MAX && (digits > 0 || byte > 48)) {
       digits++;
       remaining = remaining * 10 + (byte - 48);

@@ -63,7 +63,8 @@ export function createHouse(o: {
       let bucket = buckets.get(source);
       if (!bucket) {
         if (buckets.size >= BUCKETS_MAX) buckets.clear();
-        buckets.set(source, (bucket = createBucket(o.eventsPerSecMax, o.clock.now())));
+        bucket = createBucket(o.eventsPerSecMax, o.clock.now());
+        buckets.set(source, bucket);
       }
       return bucket;
     },
@@ -72,7 +73,14 @@ export function createHouse(o: {
         o.sources.fault(source, 'records could not be written', block.ends.length);
         if (!o.signal.aborted) o.log({ err: error, source }, 'a block could not be written');
       };
-      return createLane({ stream: o.stream, budget, depth: LANE_DEPTH, lost, signal: o.signal, ...(onRoom && { onRoom }) });
+      return createLane({
+        stream: o.stream,
+        budget,
+        depth: LANE_DEPTH,
+        lost,
+        signal: o.signal,
+        ...(onRoom && { onRoom }),
+      });
     },
     block: (source, peer, data, ends) => ({
       source,
@@ -103,8 +111,10 @@ export function shownAddress(info: AddressInfo): string {
 /** A failure to listen as one of ours, with the port's name. */
 export function listenError(error: unknown, what: string): unknown {
   const code = (error as NodeJS.ErrnoException).code;
-  if (code === 'EADDRINUSE') return new AsepsisError('PORT_TAKEN', `${what} is used by another program.`, { cause: error });
-  if (code === 'EACCES') return new AsepsisError('PORT_FORBIDDEN', `${what} may not be opened by this user.`, { cause: error });
+  if (code === 'EADDRINUSE')
+    return new AsepsisError('PORT_TAKEN', `${what} is used by another program.`, { cause: error });
+  if (code === 'EACCES')
+    return new AsepsisError('PORT_FORBIDDEN', `${what} may not be opened by this user.`, { cause: error });
   if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') {
     return new AsepsisError('CONFIG_INVALID', `${what} is not an address of this machine.`, { cause: error });
   }

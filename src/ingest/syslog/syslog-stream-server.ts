@@ -157,7 +157,10 @@ export async function listenSyslogStream(o: {
     : createTcpServer();
   server.on('connection', guard);
   server.on('tlsClientError', (error: Error, socket: Socket) => {
-    house.log({ listener: o.name, peer: peerAddress(socket.remoteAddress), reason: error.message }, 'TLS was not agreed');
+    house.log(
+      { listener: o.name, peer: peerAddress(socket.remoteAddress), reason: error.message },
+      'TLS was not agreed',
+    );
   });
   await listen(server, o.host, o.port, `${o.tls ? 'TLS' : 'TCP'} port ${o.host}:${o.port}`);
   server.on('error', (error) => house.log({ err: error, listener: o.name }, 'the listener reported an error'));

@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { isIPv6 } from 'node:net';
 import type { SourceId } from '../../core/index.ts';
 import type { Bucket } from '../ingest-bucket.ts';
-import { createGather, type Gather, GATHER_BYTES } from '../ingest-gather.ts';
+import { createGather, GATHER_BYTES, type Gather } from '../ingest-gather.ts';
 import type { Lane } from '../ingest-intake.ts';
 import { type House, type Listener, listenError, peerAddress, shownAddress } from './syslog-house.ts';
 import { udpDrops } from './syslog-udp-drops.ts';
