@@ -68,13 +68,14 @@ test('a line of 64 KiB and one with NUL bytes come over TCP as they were sent', 
 });
 
 test('what is over the record limit is cut and counted', async () => {
-  const { port, close } = await start();
+  const started = await start();
+  const { port } = started;
   const socket = await dial(port('syslog-tcp'));
   socket.write(`<13>${'x'.repeat(LIMITS.recordBytesMax)}\n<13>next\n`);
   await harness.arrived(2);
   stops.pop();
   socket.destroy();
-  await close();
+  await started.close();
   const [source] = await harness.store.sources.list({});
   expect(source).toMatchObject({ dropped: 1, faults: [{ what: 'records longer than 256 KiB were cut', count: 1 }] });
   stops = [];
