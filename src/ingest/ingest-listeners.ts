@@ -79,7 +79,7 @@ export async function startListeners(
   o: ListenerOptions,
 ): Promise<{ listeners: { name: string; address: string }[]; close(): Promise<void> }> {
   const ending = new AbortController();
-  const sources = createSources(o);
+  const sources = createSources({ ...o, signal: ending.signal });
   const house = createHouse({
     ...o,
     sources,

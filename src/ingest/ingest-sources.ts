@@ -22,11 +22,12 @@ export function createSources(o: {
   store: Pick<Store, 'sources'>;
   clock: Clock;
   exercise: boolean;
+  /** Aborts when nobody waits for a source any more. */
+  signal: AbortSignal;
   log: (o: object, msg: string) => void;
 }): Sources {
   const known = new Map<string, Promise<SourceId>>();
   const counts = new Map<SourceId, Map<string, { count: number; dropped: number; lastMs: number }>>();
-  const closing = new AbortController();
   let loading: Promise<number> | null = null;
   let made = 0;
 
@@ -48,9 +49,9 @@ export function createSources(o: {
         const source = { kind, name, ...more, exercise: o.exercise };
         return (await o.store.sources.ensure(source, rfc3339(o.clock.now()))).id;
       } catch (error) {
-        if (closing.signal.aborted) throw error;
+        if (o.signal.aborted) throw error;
         o.log({ err: error, kind, name }, 'the store does not answer; this source waits');
-        await sleep(RETRY_MS, undefined, { signal: closing.signal });
+        await sleep(RETRY_MS, undefined, { signal: o.signal });
       }
     }
   };
@@ -104,7 +105,6 @@ export function createSources(o: {
     },
     flush,
     async close() {
-      closing.abort();
       clearInterval(timer);
       await flush().catch((error) => o.log({ err: error }, 'what was dropped could not be counted'));
     },

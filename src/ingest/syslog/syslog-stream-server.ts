@@ -170,7 +170,7 @@ export async function listenSyslogStream(o: {
     async close() {
       const closed = new Promise((resolve) => server.close(resolve));
       const open = await Promise.all(connections.values());
-      await Promise.all(open.map((connection) => connection?.finish()));
+      await Promise.all(open.map(async (connection) => connection?.finish()));
       await closed;
     },
   };
