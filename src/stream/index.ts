@@ -1,0 +1,4 @@
+/** The door of the event log: the stream in segment files, and its reader for another thread. */
+
+export { openSegmentStream } from './stream-service.ts';
+export { openSegmentReader } from './stream-thread-reader.ts';
