@@ -9,9 +9,11 @@ import type { FastifyInstance } from 'fastify';
 import { AsepsisError, type Config } from '../core/index.ts';
 import { isLoopback, parseHost } from './api-address.ts';
 import { type AppOptions, buildApp } from './api-app.ts';
+import { type AcmeKeeper, acmeOrder, createAcmeKeeper } from './tls-acme.ts';
 import { type TlsMaterial, tlsMaterial } from './tls-material.ts';
 
 const WATCH_MS = 30_000;
+const ACME_LOOK_MS = 3600 * 1000;
 
 export interface ApiServer {
   readonly app: FastifyInstance;
@@ -19,6 +21,8 @@ export interface ApiServer {
   readonly origin: string;
   /** Resolves with the origin once it takes connections. */
   listen(): Promise<string>;
+  /** Reads the certificate again now; it is also looked at every half minute. */
+  reload(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -32,14 +36,29 @@ function secureOptions(material: TlsMaterial): SecureContextOptions & { requestC
 }
 
 /** TLS material for this address: always on a network address, on loopback only when it is asked for. */
-async function materialFor(http: Config['http'], dataDir: string): Promise<TlsMaterial | null> {
+async function materialFor(
+  http: Config['http'],
+  dataDir: string,
+  acme: AcmeKeeper | null,
+): Promise<TlsMaterial | null> {
   const asked = http.tls.cert !== undefined || http.tls.key !== undefined || http.tls.acme !== undefined;
   if (isLoopback(http.host) && !asked) return null;
+  await acme?.look();
   const material = await tlsMaterial(http.tls, dataDir);
   if (material === null) {
-    throw new AsepsisError('TLS_REQUIRED', `http.host is ${http.host}, and there is no certificate for it.`);
+    const why = acme?.fault ? ` ACME: ${acme.fault}` : '';
+    throw new AsepsisError('TLS_REQUIRED', `http.host is ${http.host}, and there is no certificate for it.${why}`);
   }
   return material;
+}
+
+function acmeFor(o: AppOptions): AcmeKeeper | null {
+  const settings = o.config.http.tls.acme;
+  if (settings === undefined || o.config.http.tls.cert !== undefined) return null;
+  const { dataDir, clock } = o;
+  const order = acmeOrder({ settings, dataDir, host: o.config.http.host });
+  const log = (fields: object, sentence: string) => o.log.info(fields, sentence);
+  return createAcmeKeeper({ names: settings.names, dataDir, clock, order, log });
 }
 
 /** The host name for the origin when the configuration names none: passkeys need a name, so names go before addresses. */
@@ -61,20 +80,29 @@ function listenProblem(error: unknown, where: string): unknown {
   return error;
 }
 
-function watchCertificate(app: FastifyInstance, o: AppOptions, material: TlsMaterial): () => void {
-  const reload = () => {
-    tlsMaterial(o.config.http.tls, o.dataDir).then(
-      (renewed) => {
-        if (renewed === null) return;
-        (app.server as unknown as TlsServer).setSecureContext(secureOptions(renewed));
-        o.log.info({ until: new Date(renewed.expiresMs).toISOString() }, 'certificate reloaded');
-      },
-      (error: unknown) => o.log.warn({ reason: (error as Error).message }, 'the renewed certificate cannot be used'),
-    );
-  };
-  for (const file of material.files) watchFile(file, { interval: WATCH_MS, persistent: false }, reload);
+/** Takes up renewed files without dropping a connection; what cannot be used leaves the old certificate in place. */
+async function reloadCertificate(app: FastifyInstance, o: AppOptions): Promise<void> {
+  try {
+    const renewed = await tlsMaterial(o.config.http.tls, o.dataDir);
+    if (renewed === null) return;
+    (app.server as unknown as TlsServer).setSecureContext(secureOptions(renewed));
+    o.log.info({ until: new Date(renewed.expiresMs).toISOString() }, 'certificate reloaded');
+  } catch (error) {
+    o.log.warn({ reason: (error as Error).message }, 'the renewed certificate cannot be used');
+  }
+}
+
+/** Looks at the files now and then, and at the ACME authority; answers how to stop. */
+function watchCertificate(reload: () => Promise<void>, material: TlsMaterial, acme: AcmeKeeper | null): () => void {
+  const changed = () => void reload();
+  for (const file of material.files) watchFile(file, { interval: WATCH_MS, persistent: false }, changed);
+  const timer = setInterval(() => {
+    void acme?.look().then((renewed) => (renewed ? reload() : undefined));
+  }, ACME_LOOK_MS);
+  timer.unref();
   return () => {
-    for (const file of material.files) unwatchFile(file, reload);
+    clearInterval(timer);
+    for (const file of material.files) unwatchFile(file, changed);
   };
 }
 
@@ -85,7 +113,8 @@ function watchCertificate(app: FastifyInstance, o: AppOptions, material: TlsMate
  */
 export async function createServer(o: AppOptions): Promise<ApiServer> {
   const { http } = o.config;
-  const material = await materialFor(http, o.dataDir);
+  const acme = acmeFor(o);
+  const material = await materialFor(http, o.dataDir, acme);
   const scheme = material === null ? 'http' : 'https';
   const configured = http.origin === undefined ? null : new URL(http.origin).origin;
   const name = ownName(http.host, material?.names ?? [], hostname());
@@ -109,6 +138,7 @@ export async function createServer(o: AppOptions): Promise<ApiServer> {
     secure: origin().startsWith('https:'),
     ...(material === null ? {} : { https: secureOptions(material) }),
   });
+  const reload = () => (material === null ? Promise.resolve() : reloadCertificate(app, o));
   let unwatch = () => {};
   return {
     app,
@@ -122,9 +152,10 @@ export async function createServer(o: AppOptions): Promise<ApiServer> {
         throw listenProblem(error, `${http.host}:${http.port}`);
       }
       port = (app.server.address() as AddressInfo).port;
-      if (material !== null) unwatch = watchCertificate(app, o, material);
+      if (material !== null) unwatch = watchCertificate(reload, material, acme);
       return origin();
     },
+    reload,
     async close() {
       unwatch();
       await app.close();

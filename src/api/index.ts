@@ -2,6 +2,7 @@
 
 export { type AppOptions, buildApp } from './api-app.ts';
 export { type Act, audited } from './api-audit.ts';
+export { apiCommands } from './api-commands.ts';
 export { createInvitation } from './api-invitation.ts';
 export { createLog } from './api-log.ts';
 export { createMetrics } from './api-metrics.ts';
