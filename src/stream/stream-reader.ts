@@ -117,6 +117,12 @@ export function createLogReader(o: { dir: string; key: LogKey; signal: SeqSignal
   async function readOne(seq: number): Promise<StoredBlock | null> {
     if (!(seq >= 1 && seq <= o.signal.durable())) return null;
     await table.refresh();
+    for (const [firstSeq, { handle }] of kept) {
+      // An open file that retention removed would go on taking its space.
+      if (table.find(firstSeq) === firstSeq) continue;
+      kept.delete(firstSeq);
+      await handle.close();
+    }
     const first = table.find(seq);
     const segment = first === null ? null : await keep(first);
     if (segment === null) return null;

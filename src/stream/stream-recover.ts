@@ -69,12 +69,7 @@ function rollBack(scan: Scan, doubt: Doubt): void {
  *
  * @param bound first sequence number of the next segment, all before it was durable; null for the last segment
  */
-export async function scanSegment(
-  handle: FileHandle,
-  firstSeq: number,
-  bound: number | null,
-  key: LogKey,
-): Promise<Scan> {
+async function scanSegment(handle: FileHandle, firstSeq: number, bound: number | null, key: LogKey): Promise<Scan> {
   const scan: Scan = {
     lastSeq: firstSeq - 1,
     end: SEGMENT_HEADER_BYTES,
@@ -188,7 +183,7 @@ async function recoverSegment(o: {
     o.onFault(new AsepsisError('STREAM_CORRUPT', `The header of ${name} is damaged; its records are still read.`));
   const { size, mtimeMs } = await handle.stat();
   const footer = await readFooter(handle, key);
-  if (footer !== null && (next === null || footer.lastSeq === next - 1)) {
+  if (footer !== null && (next === null || footer.lastSeq < next)) {
     return { firstSeq, lastSeq: footer.lastSeq, bytes: size, sealedMs: footer.sealedMs };
   }
   const scan = await scanSegment(handle, firstSeq, next, key);

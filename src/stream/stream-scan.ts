@@ -4,7 +4,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { dataIsWhole, type LogKey, parseHead, type RecordHead } from './stream-record.ts';
 
 /** One read; four times the largest record, so that little is read twice when a record crosses its end. */
-export const WINDOW_BYTES = 4 * 1024 * 1024;
+const WINDOW_BYTES = 4 * 1024 * 1024;
 
 export interface Located {
   readonly head: RecordHead;

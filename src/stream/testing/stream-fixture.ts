@@ -14,17 +14,25 @@ export async function freshFolder(): Promise<string> {
   return dir;
 }
 
+function system(program: string, args: readonly string[]): void {
+  execFileSync(program, args, { stdio: 'ignore' });
+}
+
+export function mount(...args: string[]): void {
+  system('mount', args);
+}
+
 /** A small file system of its own at a fresh folder; null when this user may not mount one. */
 export async function smallDisk(size: string): Promise<string | null> {
   const dir = await mkdtemp(join(tmpdir(), 'asepsis-disk-'));
   try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', dir], { stdio: 'ignore' });
+    mount('-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', dir);
   } catch {
     await rm(dir, { recursive: true });
     return null;
   }
   onTestFinished(async () => {
-    execFileSync('umount', ['-l', dir]);
+    system('umount', ['-l', dir]);
     await rm(dir, { recursive: true });
   });
   return dir;
