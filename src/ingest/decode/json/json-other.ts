@@ -1,0 +1,119 @@
+/** JSON of applications that no schema covers: Suricata by name, the rest by the names that most loggers share. */
+
+import { type DecodedEvent, type Normalised, type NormalisedColumn, OCSF_CLASS } from '../../../core/index.ts';
+import { type Frame, makeEvent } from '../decode-frame.ts';
+import { logSource } from '../decode-source.ts';
+import { timeOfValue } from '../decode-time.ts';
+import { putColumn } from './json-ecs.ts';
+import { severityOf } from './json-inner.ts';
+import { flatten, type JsonObject, textAt, valueAt } from './json-text.ts';
+
+const TIMES = [
+  'timestamp',
+  'time',
+  'ts',
+  '@timestamp',
+  'eventTime',
+  'datetime',
+  'date',
+  't.$date',
+  'start_time',
+  'StartUTC',
+];
+
+/** Names that common loggers use → column; the first one present counts. */
+const COLUMNS: readonly (readonly [NormalisedColumn, string])[] = [
+  ['src_ip', 'src_ip'],
+  ['src_ip', 'client_ip'],
+  ['src_ip', 'remote_ip'],
+  ['src_ip', 'remoteAddr'],
+  ['src_ip', 'ClientHost'],
+  ['src_ip', 'sourceIPAddress'],
+  ['src_ip', 'request.client_ip'],
+  ['src_ip', 'request.remote_ip'],
+  ['src_port', 'src_port'],
+  ['dst_ip', 'dest_ip'],
+  ['dst_ip', 'dst_ip'],
+  ['dst_port', 'dest_port'],
+  ['dst_port', 'dst_port'],
+  ['protocol', 'proto'],
+  ['user', 'user'],
+  ['user', 'username'],
+  ['user', 'userIdentity.userName'],
+  ['host', 'host'],
+  ['host', 'hostname'],
+  ['url', 'http.url'],
+  ['url', 'request.uri'],
+  ['url', 'RequestPath'],
+  ['url', 'url'],
+  ['method', 'http.http_method'],
+  ['method', 'request.method'],
+  ['method', 'RequestMethod'],
+  ['method', 'method'],
+  ['status', 'http.status'],
+  ['status', 'DownstreamStatus'],
+  ['status', 'status'],
+  ['user_agent', 'http.http_user_agent'],
+  ['user_agent', 'userAgent'],
+  ['domain', 'dns.rrname'],
+  ['domain', 'request.host'],
+  ['event_code', 'eventName'],
+  ['message', 'alert.signature'],
+  ['message', 'message'],
+  ['message', 'msg'],
+];
+
+export function decodeOther(object: JsonObject, frame: Frame, text: string, at: number, end: number): DecodedEvent {
+  for (const name of TIMES) {
+    const value = valueAt(object, name);
+    if (value === undefined) continue;
+    const time = timeOfValue(value, frame, false);
+    if (!Number.isNaN(time)) {
+      frame.timeMs = time;
+      break;
+    }
+  }
+  const norm: Record<string, string | number> = { class_uid: OCSF_CLASS.base };
+  for (const [column, path] of COLUMNS) {
+    const value = norm[column] === undefined ? textAt(object, path) : '';
+    if (value) putColumn(norm, column, value);
+  }
+  const severity = severityOf(textAt(object, 'level') || textAt(object, 'severity'));
+  if (severity > 0) norm.severity_id = severity;
+  norm.host ??= frame.host;
+  if (norm.host === '') delete norm.host;
+  norm.message ??= text.slice(at, Math.min(end, at + 512));
+  const fields = flatten(object, frame);
+  if (typeof object.event_type === 'string' && 'flow_id' in object) return suricata(object, norm, fields, frame);
+  frame.fault = 'not-understood';
+  return makeEvent(frame, 'json/other', logSource(), norm as Normalised, fields);
+}
+
+/** Suricata's eve.json: alerts are findings, the rest is network activity. */
+function suricata(
+  object: JsonObject,
+  norm: Record<string, string | number>,
+  fields: ReturnType<typeof flatten>,
+  frame: Frame,
+): DecodedEvent {
+  const type = textAt(object, 'event_type');
+  const priority = Number(valueAt(object, 'alert.severity'));
+  norm.class_uid =
+    type === 'alert'
+      ? OCSF_CLASS.securityFinding
+      : type === 'http'
+        ? OCSF_CLASS.http
+        : type === 'dns'
+          ? OCSF_CLASS.dns
+          : OCSF_CLASS.network;
+  norm.action = type;
+  norm.event_code = textAt(object, 'alert.signature_id') || type;
+  if (type === 'alert' && priority >= 1) norm.severity_id = Math.max(2, 5 - priority);
+  return makeEvent(
+    frame,
+    'json/suricata',
+    logSource('suricata', undefined, type.slice(0, 32)),
+    norm as Normalised,
+    fields,
+  );
+}

@@ -1,0 +1,118 @@
+/** JSON within limits: depth measured before parsing, objects flattened to dotted names, arrays of scalars. */
+
+import { type FieldValue, LIMITS } from '../../../core/index.ts';
+import { type Fields, type Frame, mark, putField } from '../decode-frame.ts';
+import { MARK } from '../decode-marks.ts';
+
+export type JsonObject = Record<string, unknown>;
+
+const ARRAY_MAX = 256;
+
+/** True when no bracket opens deeper than the limit. One pass; strings are skipped. */
+export function depthFits(text: string, at: number, end: number, limit: number): boolean {
+  let depth = 0;
+  for (let i = at; i < end; i++) {
+    const code = text.charCodeAt(i);
+    if (code === 34) {
+      for (i++; i < end; i++) {
+        const inner = text.charCodeAt(i);
+        if (inner === 34) break;
+        if (inner === 92) i++;
+      }
+    } else if (code === 123 || code === 91) {
+      if (++depth > limit) return false;
+    } else if (code === 125 || code === 93) depth--;
+  }
+  return true;
+}
+
+/** The object in [at, end); null when it is too deep, no JSON or no object, with the reason in the frame. */
+export function parseObject(text: string, at: number, end: number, frame: Frame): JsonObject | null {
+  if (!depthFits(text, at, end, LIMITS.jsonDepthMax)) {
+    frame.fault = 'json-too-deep';
+    return null;
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(text.slice(at, end));
+  } catch {
+    frame.fault = 'json-invalid';
+    return null;
+  }
+  return isObject(value) ? value : null;
+}
+
+export function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isScalar(value: unknown): value is string | number | boolean | null {
+  return value === null || typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean';
+}
+
+/** The object itself as fields when every value is a short scalar (flat Windows JSON): no copy. Null otherwise. */
+export function asFlatFields(object: JsonObject): Fields | null {
+  let count = 0;
+  for (const name in object) {
+    const value = object[name];
+    if (!isScalar(value) || (typeof value === 'string' && value.length > LIMITS.fieldCharsMax)) return null;
+    if (++count > LIMITS.eventFieldsMax || name === '__proto__') return null;
+  }
+  return object as Fields;
+}
+
+/** Adds the object's values to `fields` under dotted names. Objects inside arrays become JSON text. */
+export function flatten(object: JsonObject, frame: Frame, fields: Fields = {}, skip?: ReadonlySet<string>): Fields {
+  const room = { left: LIMITS.eventFieldsMax };
+  walk(object, '', frame, fields, room, skip);
+  if (room.left < 0) mark(frame, MARK.cut);
+  return fields;
+}
+
+function walk(
+  object: JsonObject,
+  prefix: string,
+  frame: Frame,
+  fields: Fields,
+  room: { left: number },
+  skip: ReadonlySet<string> | undefined,
+): void {
+  for (const key in object) {
+    const value = object[key];
+    const name = prefix === '' ? key : `${prefix}.${key}`;
+    if (skip?.has(name)) continue;
+    if (isObject(value)) walk(value, name, frame, fields, room, skip);
+    else {
+      if (--room.left < 0) return;
+      putField(fields, name, isScalar(value) ? value : listOf(value), frame);
+    }
+    if (room.left < 0) return;
+  }
+}
+
+function listOf(value: unknown): FieldValue {
+  if (!Array.isArray(value)) return String(value);
+  return value
+    .slice(0, ARRAY_MAX)
+    .map((item: unknown) => (isScalar(item) ? item : JSON.stringify(item).slice(0, LIMITS.fieldCharsMax)));
+}
+
+/** The value at a path that may be dotted in one key, nested, or partly both (Filebeat and Logstash differ). */
+export function valueAt(object: JsonObject, path: string): unknown {
+  const direct = object[path];
+  if (direct !== undefined) return direct;
+  for (let dot = path.indexOf('.'); dot > 0; dot = path.indexOf('.', dot + 1)) {
+    const inner = object[path.slice(0, dot)];
+    if (isObject(inner)) {
+      const value = valueAt(inner, path.slice(dot + 1));
+      if (value !== undefined) return value;
+    }
+  }
+  return undefined;
+}
+
+export function textAt(object: JsonObject, path: string): string {
+  const value = valueAt(object, path);
+  const one: unknown = Array.isArray(value) ? value[0] : value;
+  return typeof one === 'string' ? one : typeof one === 'number' ? String(one) : '';
+}
