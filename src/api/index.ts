@@ -7,4 +7,8 @@ export { createInvitation } from './api-invitation.ts';
 export { createLog } from './api-log.ts';
 export { createMetrics } from './api-metrics.ts';
 export { type ApiServer, createServer } from './api-server.ts';
+export { createToken } from './api-token.ts';
+export { registerDesk } from './desk.ts';
+export type { PipelineStatus } from './desk-deps.ts';
+export { createLiveBus } from './desk-live.ts';
 export { type TlsMaterial, tlsMaterial } from './tls-material.ts';

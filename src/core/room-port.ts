@@ -18,7 +18,27 @@ export interface RoundResult {
   readonly notSeen: readonly string[];
 }
 
+/** What a round may read of a machine: files and the answers of programs. Nothing here changes the machine. */
+export interface MachineReader {
+  /** The text of a file, at most 4 MiB of it; null when it is not there or may not be read. */
+  text(path: string): Promise<string | null>;
+  /** Names in a folder; null when it is not there or may not be read. */
+  names(path: string): Promise<readonly string[] | null>;
+  /** Where a symbolic link points; null when it is none or may not be read. */
+  link(path: string): Promise<string | null>;
+  /** Last change, Unix milliseconds; null when it is not there. */
+  changedMs(path: string): Promise<number | null>;
+  /** Runs a program without a shell, for at most `timeoutMs`; null when it is not installed. */
+  run(
+    program: string,
+    args: readonly string[],
+    timeoutMs?: number,
+  ): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string } | null>;
+  readonly isRoot: boolean;
+}
+
 export interface RoundContext {
+  readonly machine: MachineReader;
   readonly clock: Clock;
   readonly asset: { id: AssetId; name: string };
   readonly signal: AbortSignal;

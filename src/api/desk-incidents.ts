@@ -1,0 +1,125 @@
+/** Incidents: the list, one with its alerts, and what people do with it. */
+
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { Type } from 'typebox';
+import {
+  AlertSchema,
+  AsepsisError,
+  IncidentIdSchema,
+  IncidentSchema,
+  LIMITS,
+  type PersonId,
+  PersonIdSchema,
+} from '../core/index.ts';
+import { audited } from './api-audit.ts';
+import {
+  type DeskDeps,
+  entityOf,
+  found,
+  given,
+  oneOf,
+  optionalText,
+  PageQuery,
+  pageOf,
+  pageRequest,
+} from './desk-deps.ts';
+
+const VERDICTS = ['real', 'harmless', 'exercise'] as const;
+
+const ChangeSchema = Type.Object(
+  {
+    version: Type.Integer({ minimum: 1, description: 'The version that was read; a stale one answers 409' }),
+    assign: Type.Optional(Type.Union([Type.Literal('me'), Type.Null()])),
+    acknowledge: Type.Optional(Type.Boolean()),
+    comment: Type.Optional(Type.String({ minLength: 1, maxLength: LIMITS.textCharsMax })),
+    close: Type.Optional(
+      Type.Object(
+        {
+          reason: Type.String({ minLength: 1, maxLength: LIMITS.textCharsMax }),
+          verdict: Type.Unsafe<(typeof VERDICTS)[number]>({ type: 'string', enum: [...VERDICTS] }),
+        },
+        { additionalProperties: false },
+      ),
+    ),
+    reopen: Type.Optional(Type.Boolean()),
+  },
+  { additionalProperties: false },
+);
+
+export function deskIncidents(deps: DeskDeps): FastifyPluginAsyncTypebox {
+  return async (app) => {
+    app.get(
+      '/v1/incidents',
+      {
+        config: { access: 'viewer' },
+        schema: {
+          summary: 'Incidents, newest first',
+          tags: ['incidents'],
+          querystring: Type.Object({
+            ...PageQuery,
+            state: oneOf(['open', 'closed']),
+            assignee: Type.Optional(Type.Union([PersonIdSchema, Type.Literal('me')])),
+            entity: optionalText(300),
+            text: optionalText(),
+          }),
+          response: { 200: pageOf(IncidentSchema) },
+        },
+      },
+      async ({ query, caller }) => {
+        const { state, text } = query;
+        const assignee = query.assignee === 'me' ? (caller?.id as PersonId | undefined) : query.assignee;
+        const page = await deps.store.incidents.list(
+          given({ state, assignee, text, entity: entityOf(query.entity) }),
+          pageRequest(query),
+        );
+        return { items: [...page.items], next: page.next };
+      },
+    );
+    app.get(
+      '/v1/incidents/:id',
+      {
+        config: { access: 'viewer' },
+        schema: {
+          summary: 'One incident with its alerts',
+          tags: ['incidents'],
+          params: Type.Object({ id: IncidentIdSchema }),
+          response: {
+            200: Type.Object({
+              incident: IncidentSchema,
+              alerts: Type.Array(AlertSchema),
+              alerts_next: Type.Union([Type.String(), Type.Null()]),
+            }),
+          },
+        },
+      },
+      async ({ params }) => {
+        const incident = found(await deps.store.incidents.get(params.id), 'incident');
+        const alerts = await deps.store.alerts.list({ incident: incident.id }, { limit: LIMITS.pageRowsMax });
+        return { incident, alerts: [...alerts.items], alerts_next: alerts.next };
+      },
+    );
+    app.patch(
+      '/v1/incidents/:id',
+      {
+        config: { access: 'analyst' },
+        schema: {
+          summary: 'Assign, acknowledge, comment, close with a reason, or open again',
+          tags: ['incidents'],
+          params: Type.Object({ id: IncidentIdSchema }),
+          body: ChangeSchema,
+          response: { 200: IncidentSchema },
+        },
+      },
+      async (request) => {
+        const by = { id: request.caller?.id ?? '', name: request.caller?.name ?? 'unknown' };
+        const result = await deps.changeIncident(request.params.id, request.body, by);
+        if (result === 'stale') throw new AsepsisError('CONFLICT', 'This incident was changed by somebody else.');
+        const incident = found(result, 'incident');
+        const { version: _, comment, ...rest } = request.body;
+        const detail = JSON.stringify(comment === undefined ? rest : { ...rest, comment: 'added' });
+        await audited(deps, request, { action: 'incident.change', target: incident.id, detail: detail });
+        return incident;
+      },
+    );
+  };
+}
