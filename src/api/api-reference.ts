@@ -40,7 +40,9 @@ export async function registerDocument(app: FastifyInstance): Promise<void> {
             ? [{ token: [] }, ...(access === 'ingest' ? [] : [{ session: [] }])]
             : [{ session: [] }];
       const own = (schema ?? {}) as Record<string, unknown>;
-      const response = { ...(own.response as object | undefined), default: PROBLEM_ANSWER };
+      const answers = Object.entries((own.response ?? { 200: {} }) as Record<string, object>);
+      const described = answers.map(([status, answer]) => [status, { description: 'The answer', ...answer }]);
+      const response = { ...Object.fromEntries(described), default: PROBLEM_ANSWER };
       return { schema: { ...own, response, security, 'x-access': access } as never, url };
     },
   });

@@ -9,7 +9,7 @@ import type {
   RawServerDefault,
 } from 'fastify';
 import { type TSchema, Type } from 'typebox';
-import { LIMITS } from '../core/index.ts';
+import { LIMITS, ROLES } from '../core/index.ts';
 
 export type TypedApp = FastifyInstance<
   RawServerDefault,
@@ -31,12 +31,9 @@ export const Username = Type.String({
 export const Password = Type.String({ minLength: 1, maxLength: 1024 });
 export const Opaque = Type.String({ minLength: 1, maxLength: 128 });
 export const DisplayName = Type.String({ minLength: 1, maxLength: 128, pattern: '^[^\\u0000-\\u001f\\u007f]+$' });
-export const RoleSchema = Type.Union([
-  Type.Literal('viewer'),
-  Type.Literal('analyst'),
-  Type.Literal('lead'),
-  Type.Literal('administrator'),
-]);
+export const oneOf = <const T extends string>(words: readonly T[]) =>
+  Type.Unsafe<T>({ type: 'string', enum: [...words] });
+export const RoleSchema = oneOf(ROLES);
 export const PageQuery = Type.Object(
   {
     limit: Type.Integer({ minimum: 1, maximum: LIMITS.pageRowsMax, default: 100 }),

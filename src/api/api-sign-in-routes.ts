@@ -6,7 +6,7 @@ import { audited } from './api-audit.ts';
 import { personCalling } from './api-caller.ts';
 import type { Api } from './api-context.ts';
 import { relyingParty, signInOptions } from './api-passkey.ts';
-import { closed, Done, nullable, Opaque, Password, RoleSchema, type TypedApp } from './api-routes.ts';
+import { closed, Done, nullable, Opaque, oneOf, Password, RoleSchema, type TypedApp } from './api-routes.ts';
 import { csrfOf } from './api-secrets.ts';
 import { clearSessionCookie } from './api-session.ts';
 import { checkPassword, factorsOf, finishSignIn, passkeyChallenge } from './api-sign-in.ts';
@@ -63,7 +63,7 @@ export function registerSignIn(app: TypedApp, api: Api): void {
         response: {
           200: Type.Object({
             step: Type.Literal('second-factor'),
-            methods: Type.Array(Type.Union([Type.Literal('passkey'), Type.Literal('totp'), Type.Literal('recovery')])),
+            methods: Type.Array(oneOf(['passkey', 'totp', 'recovery'])),
             flow: Type.String(),
           }),
         },

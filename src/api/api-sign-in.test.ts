@@ -41,6 +41,12 @@ describe('enrolment', () => {
     expect(again.body.code).toBe('NOT_FOUND');
   });
 
+  test('a role that is none is refused', async () => {
+    const answer = await marta.browser.call('POST', '/v1/people/invitations', { role: 'root' });
+    expect([answer.status, answer.body.code]).toEqual([400, 'BAD_REQUEST']);
+    expect(answer.body.detail).toContain('body.role');
+  });
+
   test('without a right factor there is no account, and a weak password or a taken name is refused', async () => {
     const { link } = (await marta.browser.call('POST', '/v1/people/invitations', { role: 'viewer' })).body;
     const path = `/v1/enrol/${link.split('/').at(-1)}`;

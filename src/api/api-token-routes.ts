@@ -5,12 +5,12 @@ import { type ApiToken, AsepsisError, LIMITS, ROLES, type TokenId } from '../cor
 import { audited } from './api-audit.ts';
 import { callerOf } from './api-caller.ts';
 import { type Api, now } from './api-context.ts';
-import { closed, DisplayName, Done, listOf, nullable, RoleSchema, type TypedApp } from './api-routes.ts';
+import { closed, DisplayName, Done, listOf, nullable, oneOf, RoleSchema, type TypedApp } from './api-routes.ts';
 import { createToken } from './api-token.ts';
 
 const tags = ['tokens'];
 const config = { access: 'administrator', personOnly: true } as const;
-const Scope = Type.Union([Type.Literal('ingest'), Type.Literal('read'), Type.Literal('write')]);
+const Scope = oneOf(['ingest', 'read', 'write']);
 const EXPIRES_DAYS = { read: 90, write: 90, ingest: null } as const;
 const TOKENS_MAX = 10_000;
 
