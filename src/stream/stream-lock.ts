@@ -1,5 +1,6 @@
 /** One instance per folder: a lock file that names the process, taken over when that process is no longer there. */
 
+import { randomUUID } from 'node:crypto';
 import { open, readFile, readlink, rename, stat, unlink, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -9,6 +10,7 @@ import { diskError } from './stream-disk.ts';
 const HEARTBEAT_MS = 5000;
 /** A lock from another container says nothing checkable about its process; without a heartbeat for so long it is dead. */
 const SILENT_MS = 20_000;
+const SETTLE_MS = 100;
 /** Two starts may meet while the file is being written or taken over. */
 const TRIES = 10;
 
@@ -92,7 +94,7 @@ async function create(path: string, text: string): Promise<boolean> {
 
 /** Moves a dead owner's lock away; puts it back when somebody else was quicker and it is a live one by now. */
 async function removeStale(path: string, stale: string): Promise<void> {
-  const aside = `${path}.${process.pid}.tmp`;
+  const aside = `${path}.${randomUUID()}.tmp`;
   await rename(path, aside);
   const moved = await readFile(aside, 'utf8');
   if (moved !== stale) await create(path, moved);
@@ -118,13 +120,17 @@ async function tryLock(path: string, me: Owner, text: string): Promise<Owner | '
 export async function lockFolder(dir: string): Promise<FolderLock> {
   const path = join(dir, 'lock');
   const me = await self();
-  const text = `${JSON.stringify(me)}\n`;
+  const text = `${JSON.stringify({ ...me, nonce: randomUUID() })}\n`;
   for (let i = 0; i < TRIES; i++) {
     const holder = await tryLock(path, me, text).catch((error: unknown) => {
       throw diskError(error, `Locking ${dir}`);
     });
-    if (holder === 'mine') return hold(path, text);
-    if (holder !== 'again') {
+    if (holder === 'mine') {
+      if (i === 0) return hold(path, text);
+      // Somebody else may have taken this one for the dead one and moved it away: look whether it stayed.
+      await sleep(SETTLE_MS);
+      if ((await readFile(path, 'utf8').catch(() => '')) === text) return hold(path, text);
+    } else if (holder !== 'again') {
       const where = holder.space === me.space ? '' : ' of another container';
       throw new AsepsisError('DATA_LOCKED', `Process ${holder.pid}${where} uses ${dir}.`);
     }
