@@ -42,7 +42,7 @@ export function accountStore(context: StoreContext): AccountStore {
       readOrNull<Account>(
         await context.db.selectFrom('accounts').select('doc').where('id', '=', id).executeTakeFirst(),
       ),
-    list: (filter, page) => {
+    list: async (filter, page) => {
       let query = context.db.selectFrom('accounts').select(['service', 'name_key', 'id', 'doc']);
       if (filter.service !== undefined) query = query.where('service', '=', key(filter.service));
       if (filter.exercise !== undefined) query = query.where('exercise', '=', flag(filter.exercise));

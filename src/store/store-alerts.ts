@@ -1,10 +1,11 @@
 /** Alerts in the database: stored once whatever is replayed, numbered in the order in which they became visible. */
 
 import { type Expression, expressionBuilder, type SqlBool, sql } from 'kysely';
-import { type Alert, type AlertFilter, type AlertStore, LIMITS } from '../core/index.ts';
+import { type Alert, type AlertFilter, type AlertStore, LIMITS, type Page, type PageRequest } from '../core/index.ts';
 import {
   atomic,
   containing,
+  filterColumn,
   flag,
   inPortions,
   key,
@@ -63,18 +64,7 @@ export function alertStore(context: StoreContext): AlertStore {
       }),
     get: async (id) =>
       readOrNull<Alert>(await context.db.selectFrom('alerts').select('doc').where('id', '=', id).executeTakeFirst()),
-    list: (filter, page) => {
-      const shape = { page, position, item: (row: { doc: string }) => read<Alert>(row) };
-      return filter.entity
-        ? readPage(about(context, filter, filter.entity).select(['alert_entities.time', 'alert_entities.id', 'doc']), {
-            ...shape,
-            order: order('alert_entities'),
-          })
-        : readPage(matching(context, filter).select(['alerts.time', 'alerts.id', 'doc']), {
-            ...shape,
-            order: order('alerts'),
-          });
-    },
+    list: (filter, page) => list(context, filter, page),
     count: async (filter) => {
       const counted = filter.entity
         ? about(context, filter, filter.entity).select((eb) => eb.fn.countAll<number>().as('count'))
@@ -141,10 +131,28 @@ function entityRows(alert: Alert): { type: string; value: string; time: number; 
   return [...rows.values()];
 }
 
+async function list(context: StoreContext, filter: AlertFilter, page: PageRequest): Promise<Page<Alert>> {
+  const item = (row: { doc: string }) => read<Alert>(row);
+  if (filter.entity) {
+    const rows = about(context, filter, filter.entity).select(['alert_entities.time', 'alert_entities.id', 'doc']);
+    return readPage(rows, { order: order('alert_entities'), page, position, item });
+  }
+  const rows = matching(context, filter).select(['alerts.time', 'alerts.id']);
+  if (!filter.text) return readPage(rows.select('doc'), { order: order('alerts'), page, position, item });
+  // Only the ids, which the index alone answers; then the records that were found.
+  const found = await readPage(rows, { order: order('alerts'), page, position, item: (row) => row.id });
+  const byId = new Map<string, Alert>();
+  for (const portion of inPortions(found.items)) {
+    const docs = await context.db.selectFrom('alerts').select(['id', 'doc']).where('id', 'in', portion).execute();
+    for (const row of docs) byId.set(row.id, item(row));
+  }
+  return { items: found.items.flatMap((id) => byId.get(id) ?? []), next: found.next };
+}
+
 const position = (row: { time: number; id: string }): [number, string] => [row.time, row.id];
 
 function matching(context: StoreContext, filter: AlertFilter) {
-  return context.db.selectFrom('alerts').where(conditions(filter));
+  return context.db.selectFrom('alerts').where(conditions(context, filter));
 }
 
 function about(context: StoreContext, filter: AlertFilter, entity: { type: string; value: string }) {
@@ -153,14 +161,15 @@ function about(context: StoreContext, filter: AlertFilter, entity: { type: strin
     .innerJoin('alerts', 'alerts.id', 'alert_entities.id')
     .where('alert_entities.type', '=', key(entity.type))
     .where('alert_entities.value', '=', key(entity.value))
-    .where(conditions(filter));
+    .where(conditions(context, filter));
 }
 
-function conditions(filter: AlertFilter) {
+function conditions(context: StoreContext, filter: AlertFilter) {
   const eb = expressionBuilder<Tables, 'alerts'>();
   const all: Expression<SqlBool>[] = [];
-  if (filter.state !== undefined) all.push(eb('alerts.state', '=', filter.state));
-  if (filter.level !== undefined) all.push(eb('alerts.level', '=', filter.level));
+  const column = (name: string) => filterColumn(context, `alerts.${name}`, filter.text);
+  if (filter.state !== undefined) all.push(eb(column('state'), '=', filter.state));
+  if (filter.level !== undefined) all.push(eb(column('level'), '=', filter.level));
   if (filter.rule !== undefined) all.push(eb('alerts.rule', '=', key(filter.rule)));
   if (filter.incident !== undefined) all.push(eb('alerts.incident', '=', key(filter.incident)));
   if (filter.since !== undefined) all.push(eb('alerts.time', '>=', ms(filter.since)));

@@ -63,7 +63,7 @@ export function assetStore(context: StoreContext): AssetStore {
           .limit(1)
           .executeTakeFirst(),
       ),
-    list: (filter, page) => {
+    list: async (filter, page) => {
       let query = context.db.selectFrom('assets').select(['name_key', 'id', 'doc']);
       if (filter.class !== undefined) query = query.where('class', '=', filter.class);
       if (filter.exercise !== undefined) query = query.where('exercise', '=', flag(filter.exercise));
@@ -88,7 +88,7 @@ export function assetStore(context: StoreContext): AssetStore {
           await inside.db.insertInto('software').values(portion).execute();
         }
       }),
-    software: (asset, page) =>
+    software: async (asset, page) =>
       readPage(context.db.selectFrom('software').select(['name', 'version', 'id', 'doc']).where('asset', '=', asset), {
         order: SOFTWARE_ORDER,
         page,

@@ -23,7 +23,7 @@ export function auditStore(context: StoreContext): AuditStore {
         await inside.db.updateTable('audit_head').set({ seq: entry.seq, hash: entry.hash }).execute();
         return entry;
       }),
-    list: (filter, page) => {
+    list: async (filter, page) => {
       let query = context.db.selectFrom('audit').select(['seq', 'doc']);
       if (filter.actor !== undefined) query = query.where('actor', '=', key(filter.actor));
       if (filter.action !== undefined) query = query.where('action', '=', key(filter.action));

@@ -7,6 +7,8 @@ import {
   type FindingAction,
   type FindingFilter,
   type FindingStore,
+  type Page,
+  type PageRequest,
   rfc3339,
   SEVERITIES,
   type Severity,
@@ -14,6 +16,7 @@ import {
 import {
   atomic,
   containing,
+  filterColumn,
   flag,
   inPortions,
   key,
@@ -96,14 +99,8 @@ export function findingStore(context: StoreContext): FindingStore {
       readOrNull<Finding>(
         await context.db.selectFrom('findings').select('doc').where('id', '=', id).executeTakeFirst(),
       ),
-    list: (filter, page) =>
-      readPage(filtered(context, filter).select(['rank', 'first_seen', 'id', 'doc']), {
-        order: ORDER,
-        page,
-        position: (row) => [row.rank, row.first_seen, row.id],
-        item: (row) => read<Finding>(row),
-      }),
-    actions: (filter, limit) => actions(context, filter, pageLimit(limit)),
+    list: (filter, page) => list(context, filter, page),
+    actions: async (filter, limit) => actions(context, filter, pageLimit(limit)),
     count: async (filter) => {
       const row = await filtered(context, filter)
         .select((eb) => eb.fn.countAll<number>().as('count'))
@@ -111,6 +108,19 @@ export function findingStore(context: StoreContext): FindingStore {
       return row.count;
     },
   };
+}
+
+const position = (row: Pick<FindingRow, 'rank' | 'first_seen' | 'id'>) => [row.rank, row.first_seen, row.id] as const;
+
+async function list(context: StoreContext, filter: FindingFilter, page: PageRequest): Promise<Page<Finding>> {
+  const rows = filtered(context, filter).select(['rank', 'first_seen', 'id']);
+  if (!filter.text) {
+    return readPage(rows.select('doc'), { order: ORDER, page, position, item: (row) => read<Finding>(row) });
+  }
+  // Only the ids, which the index alone answers; then the records that were found.
+  const found = await readPage(rows, { order: ORDER, page, position, item: (row) => row.id });
+  const byId = new Map((await byIds(context, found.items)).map((finding) => [finding.id as string, finding]));
+  return { items: found.items.flatMap((id) => byId.get(id) ?? []), next: found.next };
 }
 
 /** One change of findings at a time: two rounds that see the same weakness at once must meet. */
@@ -185,9 +195,10 @@ function rowOf(finding: Finding): FindingRow {
 
 function filtered(context: StoreContext, filter: FindingFilter) {
   let query = context.db.selectFrom('findings');
-  if (filter.room !== undefined) query = query.where('room', '=', filter.room);
-  if (filter.kind !== undefined) query = query.where('kind', '=', key(filter.kind));
-  if (filter.state !== undefined) query = query.where('state', '=', filter.state);
+  const column = (name: string) => filterColumn(context, name, filter.text);
+  if (filter.room !== undefined) query = query.where(column('room'), '=', filter.room);
+  if (filter.kind !== undefined) query = query.where(column('kind'), '=', key(filter.kind));
+  if (filter.state !== undefined) query = query.where(column('state'), '=', filter.state);
   if (filter.severity !== undefined) query = query.where('rank', '=', rankOf(filter.severity));
   if (filter.asset !== undefined) query = query.where('asset_id', '=', key(filter.asset));
   if (filter.fix !== undefined) query = query.where('fix_title', '=', key(filter.fix));

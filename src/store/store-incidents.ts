@@ -51,7 +51,7 @@ export function incidentStore(context: StoreContext): IncidentStore {
       readOrNull<Incident>(
         await context.db.selectFrom('incidents').select('doc').where('id', '=', id).executeTakeFirst(),
       ),
-    list: (filter, page) => {
+    list: async (filter, page) => {
       const shape = { page, position, item: (row: { doc: string }) => read<Incident>(row) };
       return filter.entity
         ? readPage(

@@ -26,8 +26,9 @@ import type { Tables } from './store-tables.ts';
 import { valueStore } from './store-values.ts';
 
 export const SQLITE_FILE = 'asepsis.db';
-/** How long SQLite waits for another process that writes; it blocks this thread, so not for long. */
-const BUSY_MS_MAX = 5000;
+/** How long SQLite itself waits for another process: while opening, and after, when the dialect does the waiting. */
+const OPEN_BUSY_MS_MAX = 5000;
+const BUSY_MS_MAX = 10;
 
 export interface OpenOptions {
   readonly dataDir: string;
@@ -121,8 +122,9 @@ function openSqlite(dataDir: string, path: string): DatabaseSync {
     throw fileError(cause, path);
   }
   try {
-    const database = new DatabaseSync(path, { timeout: BUSY_MS_MAX, enableForeignKeyConstraints: true });
+    const database = new DatabaseSync(path, { timeout: OPEN_BUSY_MS_MAX, enableForeignKeyConstraints: true });
     database.exec('pragma journal_mode = wal; pragma synchronous = full; pragma trusted_schema = off');
+    database.exec(`pragma busy_timeout = ${BUSY_MS_MAX}`);
     return database;
   } catch (cause) {
     throw storeError(cause);

@@ -12,8 +12,8 @@ export function firstTables(kind: Kind): readonly string[] {
     `create table schema_versions (version ${N} primary key, what ${T} not null, applied ${N} not null)${strict}`,
     `create table counters (name ${T} primary key, value ${N} not null)${byKey}`,
     `insert into counters (name, value) values ('alert-serial', 0)`,
-    ...findings(T, N, strict),
-    ...alerts(T, N, strict, byKey),
+    ...findings(kind, T, N, strict),
+    ...alerts(kind, T, N, strict, byKey),
     ...incidents(T, N, strict, byKey),
     ...inventory(T, N, strict, byKey),
     ...people(T, N, strict, byKey),
@@ -28,31 +28,38 @@ export function firstTables(kind: Kind): readonly string[] {
   ];
 }
 
-function findings(T: string, N: string, strict: string): readonly string[] {
+/**
+ * Free text is looked for by reading an index in the list's order instead of the wide table: ten times faster over
+ * 100,000 findings. PostgreSQL, whose index entries are short, reads the table instead and keeps long texts out of it.
+ */
+const withText = (kind: Kind, filters: string) => (kind === 'sqlite' ? `, ${filters}, search` : '');
+
+function findings(kind: Kind, T: string, N: string, strict: string): readonly string[] {
   return [
     `create table findings (id ${T} primary key, room ${T} not null, kind ${T} not null, state ${T} not null,
       rank ${N} not null, asset_id ${T}, asset_name ${T} not null, fix_title ${T} not null, disrupts ${N} not null,
       first_seen ${N} not null, due ${N}, accepted_until ${N}, exercise ${N} not null, search ${T} not null,
       doc ${T} not null)${strict}`,
-    'create index findings_order on findings (rank, first_seen, id)',
+    `create index findings_order on findings (rank, first_seen, id${withText(kind, 'state, room, kind, exercise')})`,
     'create index findings_state on findings (state, rank, first_seen, id)',
     'create index findings_room on findings (room, rank, first_seen, id)',
     'create index findings_room_state on findings (room, state, rank, first_seen, id)',
     'create index findings_kind on findings (kind, rank, first_seen, id)',
     'create index findings_fix on findings (fix_title, rank, first_seen, id)',
     'create index findings_asset on findings (asset_id, rank, first_seen, id)',
+    `create index findings_actions on findings (state, room, fix_title, asset_name, rank, due, disrupts, exercise, id)`,
     'create index findings_round on findings (asset_name, room, kind)',
     'create index findings_accepted on findings (accepted_until) where accepted_until is not null',
     'create index findings_exercise on findings (id) where exercise = 1',
   ];
 }
 
-function alerts(T: string, N: string, strict: string, byKey: string): readonly string[] {
+function alerts(kind: Kind, T: string, N: string, strict: string, byKey: string): readonly string[] {
   return [
     `create table alerts (serial ${N} primary key, id ${T} not null unique, time ${N} not null, state ${T} not null,
       level ${T} not null, rule ${T} not null, incident ${T}, exercise ${N} not null, search ${T} not null,
       doc ${T} not null)${strict}`,
-    'create index alerts_order on alerts (time, id)',
+    `create index alerts_order on alerts (time, id${withText(kind, 'state, level, exercise')})`,
     'create index alerts_state on alerts (state, time, id)',
     'create index alerts_level on alerts (level, time, id)',
     'create index alerts_rule on alerts (rule, time, id)',

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
+import { setTimeout } from 'node:timers/promises';
 import {
   CompiledQuery,
   type DatabaseConnection,
@@ -17,6 +18,13 @@ import { storeError } from './store-errors.ts';
 
 /** Statements kept prepared; the store itself has some hundred, lists in different lengths add more. */
 const STATEMENTS_MAX = 400;
+/**
+ * Another process that writes is waited for without blocking this thread, on which it may even run. A statement outside
+ * a transaction that finds the database locked has changed nothing, and so has a `begin`: both can be tried again.
+ */
+const BUSY_WAIT_MS_MAX = 10_000;
+const BUSY_PAUSE_MS = 5;
+const SQLITE_BUSY = 5;
 /** Waiting longer than this for the connection means that a transaction hangs: say so instead of hanging with it. */
 const TURN_WAIT_MS_MAX = 30_000;
 
@@ -90,21 +98,32 @@ function createConnection(database: DatabaseSync): DatabaseConnection {
     return made;
   };
   const execute = <R>(query: CompiledQuery): QueryResult<R> => {
-    try {
-      const { statement, answersRows } = prepare(query.sql);
-      const values = query.parameters as SQLInputValue[];
-      if (!answersRows) return { rows: [], numAffectedRows: BigInt(statement.run(...values).changes) };
-      const rows = statement.all(...values) as R[];
-      return { rows, numAffectedRows: BigInt(rows.length) };
-    } catch (error) {
-      throw storeError(error);
-    }
+    const { statement, answersRows } = prepare(query.sql);
+    const values = query.parameters as SQLInputValue[];
+    if (!answersRows) return { rows: [], numAffectedRows: BigInt(statement.run(...values).changes) };
+    const rows = statement.all(...values) as R[];
+    return { rows, numAffectedRows: BigInt(rows.length) };
   };
   return {
-    executeQuery: async <R>(query: CompiledQuery) => execute<R>(query),
+    executeQuery: async <R>(query: CompiledQuery) => {
+      for (let waitedMs = 0; ; waitedMs += BUSY_PAUSE_MS) {
+        try {
+          return execute<R>(query);
+        } catch (error) {
+          const again = isBusy(error) && !database.isTransaction && waitedMs < BUSY_WAIT_MS_MAX;
+          if (!again) throw storeError(error);
+        }
+        await setTimeout(BUSY_PAUSE_MS);
+      }
+    },
     // The store reads page by page, so that no list holds the one connection for long.
     streamQuery: () => assert.fail('lists are read in pages'),
   };
+}
+
+function isBusy(error: unknown): boolean {
+  const { errcode } = error as { errcode?: unknown };
+  return typeof errcode === 'number' && (errcode & 0xff) === SQLITE_BUSY;
 }
 
 /** Callers in the order in which they came, one at a time. */
@@ -122,7 +141,7 @@ function createTurns(): { take(): Promise<void>; give(): void } {
           clearTimeout(timer);
           resolve();
         };
-        const timer = setTimeout(() => {
+        const timer = globalThis.setTimeout(() => {
           waiting.delete(go);
           reject(new AsepsisError('STORE_UNAVAILABLE', 'A change to the database has not ended for 30 seconds.'));
         }, TURN_WAIT_MS_MAX);
