@@ -1,0 +1,144 @@
+/** The public Sigma set and its regression cases against our engine: what compiles, what fires, and every reason why not. */
+
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parse } from 'yaml';
+import type { DecodedEvent, FieldValue, SourceId } from '../src/core/index.ts';
+import { createEngine, loadRules } from '../src/detection/index.ts';
+
+/** Rules of the public set that must compile; the rest is named with its reason. */
+const COMPILE_RATE_MIN = 0.995;
+
+type Json = null | string | number | boolean | Json[] | { [key: string]: Json };
+interface Case {
+  readonly rule: string;
+  readonly file: string;
+  readonly expected: number | null;
+}
+
+const isMap = (value: Json | undefined): value is { [key: string]: Json } =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+const scalar = (value: Json | undefined): FieldValue | undefined =>
+  value === undefined || isMap(value) || Array.isArray(value) ? undefined : value;
+
+/** A Windows event as evtx_dump writes it, with its fields at the top as Sigma rules read them. */
+function windowsEvent(record: Json, seq: number): DecodedEvent | null {
+  const root = isMap(record) && isMap(record.Event) ? record.Event : null;
+  const system = root && isMap(root.System) ? root.System : null;
+  if (!root || !system) return null;
+  const fields: Record<string, FieldValue> = {};
+  const data = isMap(root.EventData) ? root.EventData : {};
+  for (const [name, value] of Object.entries(data)) {
+    const plain = scalar(isMap(value) && '#text' in value ? value['#text'] : value);
+    if (plain !== undefined) fields[name] = plain;
+  }
+  const user = isMap(root.UserData) ? Object.values(root.UserData)[0] : undefined;
+  if (isMap(user)) for (const [name, value] of Object.entries(user)) fields[name] = scalar(value) ?? null;
+  for (const [name, value] of Object.entries(system)) {
+    const plain = scalar(isMap(value) && '#text' in value ? value['#text'] : value);
+    if (plain !== undefined && !(name in fields)) fields[name] = plain;
+  }
+  const attributes = (name: string): { [key: string]: Json } => {
+    const part = system[name];
+    return isMap(part) && isMap(part['#attributes']) ? part['#attributes'] : {};
+  };
+  fields.Provider_Name = scalar(attributes('Provider').Name) ?? null;
+  const time = Date.parse(String(attributes('TimeCreated').SystemTime ?? ''));
+  return event({ product: 'windows' }, fields, JSON.stringify(record), seq, Number.isNaN(time) ? 0 : time);
+}
+
+function event(
+  logsource: DecodedEvent['logsource'],
+  fields: Record<string, FieldValue>,
+  raw: string,
+  seq: number,
+  timeMs: number,
+): DecodedEvent {
+  return {
+    seq,
+    index: 0,
+    timeMs,
+    receivedMs: timeMs,
+    source: 'src_00000000000000000000000000' as SourceId,
+    format: 'conformance',
+    logsource,
+    norm: {},
+    fields,
+    raw,
+    marks: [],
+    exercise: false,
+  };
+}
+
+/** One JSON value, or several one after the other. */
+function jsonValues(text: string): Json[] {
+  try {
+    const one = JSON.parse(text) as Json;
+    return Array.isArray(one) ? one : [one];
+  } catch {
+    return text
+      .split(/\r?\n(?=\{)/)
+      .filter((part) => part.trim() !== '')
+      .map((part) => JSON.parse(part) as Json);
+  }
+}
+
+async function cases(dir: string): Promise<Case[]> {
+  const entries = await readdir(dir, { recursive: true, withFileTypes: true });
+  const out: Case[] = [];
+  for (const entry of entries.filter((found) => found.name === 'info.yml')) {
+    const info = parse(await readFile(join(entry.parentPath, entry.name), 'utf8')) as {
+      rule_metadata: { id: string }[];
+      regression_tests_info?: { path: string; match_count?: number }[];
+    };
+    for (const test of info.regression_tests_info ?? []) {
+      const file = join(entry.parentPath, test.path.split('/').at(-1) as string);
+      out.push({ rule: info.rule_metadata[0]?.id as string, file, expected: test.match_count ?? null });
+    }
+  }
+  return out;
+}
+
+async function eventsOf(file: string): Promise<DecodedEvent[]> {
+  if (!file.endsWith('.evtx')) {
+    const lines = (await readFile(file, 'utf8')).split('\n').filter((line) => line.trim() !== '');
+    return lines.map((line, i) => event({ product: 'cisco', service: 'aaa' }, {}, line, i + 1, 0));
+  }
+  const text = await readFile(file.replace(/\.evtx$/, '.json'), 'utf8');
+  return jsonValues(text).flatMap((record, i) => windowsEvent(record, i + 1) ?? []);
+}
+
+/** @param dataDir the folder that holds `sigma/` */
+export async function conformanceSigma(dataDir: string): Promise<{ name: string; ok: boolean; lines: string[] }> {
+  const lines: string[] = [];
+  const base = join(dataDir, 'sigma');
+  const folders = (await readdir(base)).filter((name) => name.startsWith('rules')).map((name) => join(base, name));
+  const started = performance.now();
+  const { rules, refused } = await loadRules(folders);
+  const rate = rules.length / (rules.length + refused.length);
+  lines.push(
+    `${rules.length} of ${rules.length + refused.length} public rules compile (${(rate * 100).toFixed(2)} %), ` +
+      `read in ${((performance.now() - started) / 1000).toFixed(1)} s`,
+  );
+  for (const { file, line, column, reason } of refused) {
+    lines.push(`refused: ${file.slice(base.length + 1)}:${line}:${column}: ${reason}`);
+  }
+  let passed = 0;
+  const list = await cases(join(base, 'regression_data'));
+  const known = new Set(rules.map((rule) => rule.id));
+  for (const { rule, file, expected } of list) {
+    const engine = createEngine(
+      rules.filter((one) => one.id === rule),
+      { streamId: 'conform0' },
+    );
+    const events = await eventsOf(file);
+    const fired = events.reduce((sum, one) => sum + engine.feed(one).length, 0);
+    if (known.has(rule) && (expected === null ? fired > 0 : fired === expected)) passed++;
+    else
+      lines.push(
+        `case ${rule}: fired ${fired} of ${events.length} events, expected ${expected ?? 'at least 1'} (${file.slice(base.length + 1)})`,
+      );
+  }
+  lines.push(`${passed} of ${list.length} regression cases (from JSON) fire as stated`);
+  return { name: 'sigma', ok: rate >= COMPILE_RATE_MIN && passed === list.length, lines };
+}

@@ -1,0 +1,182 @@
+/** Reads rule files: several YAML documents, each a rule, a correlation or a filter, or refused with line and column. */
+
+import { createHash } from 'node:crypto';
+import { type Document, isSeq, isMap as isYamlMap, LineCounter, type Node, parseAllDocuments } from 'yaml';
+import { LIMITS, type Severity } from '../core/index.ts';
+import { DETECTION_LIMITS as LIMIT } from './detection-limits.ts';
+import { readCorrelation } from './detection-parse-correlation.ts';
+import { type DetectionRule, type FilterRule, type Refusal, type Rule, RuleFault } from './detection-rule.ts';
+import { isMap, type Json, type Path, readDetection, readLogsource } from './detection-selection.ts';
+
+export interface ParsedFile {
+  readonly rules: readonly Rule[];
+  readonly filters: readonly FilterRule[];
+  readonly refused: readonly Refusal[];
+}
+
+type RuleMap = { readonly [key: string]: Json };
+
+const LEVELS: Readonly<Record<string, Severity>> = {
+  informational: 'information',
+  information: 'information',
+  low: 'low',
+  medium: 'medium',
+  high: 'high',
+  critical: 'critical',
+};
+
+const clip = (text: string, max: number): string => (text.length > max ? `${text.slice(0, max - 1)}…` : text);
+
+function text(map: RuleMap, key: string, max: number): string | null {
+  const value = map[key];
+  if (value === undefined || value === null) return null;
+  if (typeof value === 'object') throw new RuleFault(`"${key}" must be text`, [key]);
+  return clip(String(value).trim(), max);
+}
+
+function texts(map: RuleMap, key: string, max: number, items: number): string[] {
+  const value = map[key];
+  if (value === undefined || value === null) return [];
+  const list: readonly Json[] = Array.isArray(value) ? value : [value as Json];
+  return list
+    .slice(0, items)
+    .filter((item) => item !== null && typeof item !== 'object')
+    .map((item) => clip(String(item), max));
+}
+
+/** What every kind of rule has; an `asepsis` block makes the name its id and may bring an answer and a sentence. */
+function common(map: RuleMap, file: string, line: number): Omit<DetectionRule, 'kind' | 'logsource' | 'expr'> {
+  const title = text(map, 'title', LIMITS.nameCharsMax);
+  if (!title) throw new RuleFault('"title" is missing');
+  const name = text(map, 'name', 128);
+  const own = map.asepsis;
+  if (own !== undefined && !isMap(own)) throw new RuleFault('"asepsis" must be a map', ['asepsis']);
+  const level = text(map, 'level', 32)?.toLowerCase() ?? 'medium';
+  if (!LEVELS[level]) throw new RuleFault(`the level "${clip(level, 32)}" is not known`, ['level']);
+  const hash = createHash('sha256')
+    .update(JSON.stringify([map.logsource, map.detection, map.correlation, map.filter]) ?? '')
+    .digest('hex')
+    .slice(0, 24);
+  const given = text(map, 'id', 128);
+  return {
+    id: (own && name ? name : null) ?? given ?? name ?? `rule-${hash}`,
+    name,
+    title,
+    level: LEVELS[level],
+    tags: texts(map, 'tags', 128, 64),
+    description: text(map, 'description', LIMITS.textCharsMax),
+    falsePositives: texts(map, 'falsepositives', 1000, 16),
+    response: own ? text(own, 'response', LIMITS.textCharsMax) : null,
+    titleTemplate: own ? text(own, 'title', LIMITS.nameCharsMax) : null,
+    file,
+    line,
+    hash,
+  };
+}
+
+function readFilter(map: RuleMap, file: string, line: number): FilterRule {
+  const filter = map.filter;
+  if (!isMap(filter)) throw new RuleFault('"filter" must be a map', ['filter']);
+  const { rules, ...detection } = filter;
+  const named = Array.isArray(rules)
+    ? (rules as readonly Json[]).map(String)
+    : rules === undefined
+      ? []
+      : [String(rules)];
+  if (named.length === 0) throw new RuleFault('"rules" of the filter is missing', ['filter']);
+  return {
+    kind: 'filter',
+    title: text(map, 'title', LIMITS.nameCharsMax) ?? 'filter',
+    logsource: readLogsource(map.logsource, ['logsource']),
+    rules: named.includes('any') ? null : named,
+    expr: readDetection(detection, ['filter']),
+    file,
+    line,
+  };
+}
+
+function readDocument(value: Json, file: string, line: number): Rule | FilterRule {
+  if (!isMap(value)) throw new RuleFault('a rule must be a map');
+  if (value.action !== undefined) throw new RuleFault('"action" (rule collections) is the old form', ['action']);
+  if (value.filter !== undefined) return readFilter(value, file, line);
+  const base = common(value, file, line);
+  if (value.correlation !== undefined) return { ...base, kind: 'correlation', ...readCorrelation(value.correlation) };
+  if (value.detection === undefined) throw new RuleFault('"detection" is missing');
+  return {
+    ...base,
+    kind: 'detection',
+    logsource: readLogsource(value.logsource, ['logsource']),
+    expr: readDetection(value.detection, ['detection']),
+  };
+}
+
+/** Character offset of the part of the document that a path names, or of the nearest one above it. */
+function offsetOf(document: Document.Parsed, path: Path): number {
+  let node: unknown = document.contents;
+  let offset = (node as Node | null)?.range?.[0] ?? document.range[0];
+  for (const step of path) {
+    if (isYamlMap(node)) {
+      const pair = node.items.find((item) => String((item.key as { value?: unknown })?.value) === String(step));
+      if (!pair) break;
+      offset = (pair.key as Node).range?.[0] ?? offset;
+      node = pair.value;
+    } else if (isSeq(node)) {
+      node = node.items[Number(step)];
+      offset = (node as Node | undefined)?.range?.[0] ?? offset;
+    } else break;
+  }
+  return offset;
+}
+
+/**
+ * Reads one file. Nothing in it makes this throw: what is no rule is refused with its reason, the others are kept.
+ *
+ * @param content the file's text
+ * @param file the name for messages
+ */
+export function parseRules(content: string, file: string): ParsedFile {
+  const rules: Rule[] = [];
+  const filters: FilterRule[] = [];
+  const refused: Refusal[] = [];
+  const lines = new LineCounter();
+  const refuse = (offset: number, reason: string) => {
+    const { line, col } = offset < 0 ? { line: 1, col: 1 } : lines.linePos(offset);
+    refused.push({ file, line: Math.max(1, line), column: Math.max(1, col), reason });
+  };
+  if (content.length > LIMIT.ruleFileBytesMax) {
+    refuse(-1, `the file is larger than ${LIMIT.ruleFileBytesMax / 1024} KiB`);
+    return { rules, filters, refused };
+  }
+  let documents: readonly Document.Parsed[] = [];
+  try {
+    const parsed = parseAllDocuments(content, { lineCounter: lines, prettyErrors: false, logLevel: 'silent' });
+    documents = Array.isArray(parsed) ? (parsed as Document.Parsed[]) : [];
+  } catch (error) {
+    // The YAML library recurses: input nested too deeply ends its stack.
+    refuse(-1, error instanceof RangeError ? 'the YAML is nested too deeply' : 'the YAML cannot be read');
+  }
+  for (const [i, document] of documents.entries()) {
+    if (document.contents === null && document.errors.length === 0) continue;
+    if (i >= LIMIT.ruleDocumentsMax) {
+      refuse(document.range[0], `there are more than ${LIMIT.ruleDocumentsMax} documents`);
+      break;
+    }
+    const broken = document.errors[0];
+    if (broken) {
+      refuse(broken.pos[0], `YAML: ${clip(broken.message.split('\n')[0] ?? '', 200)}`);
+      continue;
+    }
+    try {
+      const line = lines.linePos(offsetOf(document, [])).line;
+      const read = readDocument(document.toJS({ maxAliasCount: 0 }) as Json, file, line);
+      if (read.kind === 'filter') filters.push(read);
+      else rules.push(read);
+    } catch (error) {
+      if (error instanceof RuleFault) refuse(offsetOf(document, error.path), error.message);
+      else if (error instanceof ReferenceError) refuse(offsetOf(document, []), 'YAML aliases are not accepted');
+      else if (error instanceof RangeError) refuse(offsetOf(document, []), 'the rule is nested too deeply');
+      else throw error;
+    }
+  }
+  return { rules, filters, refused };
+}

@@ -1,0 +1,6 @@
+/** The door of the detection room. */
+
+export { type DetectionDeps, detectionCommands } from './detection-commands.ts';
+export { createEngine, type Engine, type EngineStats } from './detection-engine.ts';
+export { type LoadedRules, loadRules } from './detection-load.ts';
+export type { Refusal, Rule } from './detection-rule.ts';
