@@ -43,7 +43,8 @@ function windowsEvent(record: Json, seq: number): DecodedEvent | null {
     return isMap(part) && isMap(part['#attributes']) ? part['#attributes'] : {};
   };
   fields.Provider_Name = scalar(attributes('Provider').Name) ?? null;
-  const time = Date.parse(String(attributes('TimeCreated').SystemTime ?? ''));
+  const written = attributes('TimeCreated').SystemTime;
+  const time = typeof written === 'string' ? Date.parse(written) : 0;
   return event({ product: 'windows' }, fields, JSON.stringify(record), seq, Number.isNaN(time) ? 0 : time);
 }
 

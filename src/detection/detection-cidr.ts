@@ -51,7 +51,7 @@ function parseV6(input: string): number[] | null {
   if (!head || !tail) return null;
   const missing = 8 - head.length - tail.length;
   if (halves.length === 2 ? missing < 1 : missing !== 0) return null;
-  return [...head, ...new Array<number>(missing).fill(0), ...tail];
+  return [...head, ...Array.from({ length: missing }, () => 0), ...tail];
 }
 
 /** The address as 16-bit groups: two for IPv4 (also IPv4 inside IPv6, `::ffff:1.2.3.4`), eight for IPv6. */

@@ -28,7 +28,6 @@ function recordOf(event: DecodedEvent, n: number): string {
 
 function line(alert: Alert, event: DecodedEvent, file: string, record: string): string {
   const { rule, title, time, entities, event_count } = alert;
-  const { id, ...seen } = toEventRecord(STREAM_ID, event);
   return `${JSON.stringify({
     rule: { id: rule.id, title: rule.title, level: rule.level, tags: rule.tags },
     title,
@@ -36,7 +35,8 @@ function line(alert: Alert, event: DecodedEvent, file: string, record: string): 
     source: { file, record },
     entities,
     event_count,
-    event: { ...seen, source: undefined, received: undefined },
+    // Ids and receipt belong to an installation, not to a file that was read once.
+    event: { ...toEventRecord(STREAM_ID, event), id: undefined, source: undefined, received: undefined },
   })}\n`;
 }
 
@@ -48,8 +48,8 @@ const MARKS: Readonly<Record<Alert['rule']['level'], string>> = {
   information: ' info     ',
 };
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: what logs bring must not steer the terminal
-const CONTROL = /[\x00-\x1f\x7f-\x9f]/g;
+/** What logs bring must not steer the terminal. */
+const CONTROL = /\p{Cc}/gu;
 
 function sentence(alert: Alert, file: string, record: string, colour: boolean): string {
   const level = colour ? MARKS[alert.rule.level] : ` ${alert.rule.level.padEnd(9)}`;

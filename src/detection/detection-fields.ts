@@ -69,11 +69,10 @@ export function keywordText(event: DecodedEvent): string {
 
 export interface FieldCache {
   /** The slot of a name; the empty name is the keyword text. */
-  slot(name: string, normFirst: boolean): number;
-  begin(event: DecodedEvent): void;
-  text(slot: number): Text;
-  lower(slot: number): Text;
-  readonly event: () => DecodedEvent;
+  readonly slot: (name: string, normFirst: boolean) => number;
+  readonly begin: (event: DecodedEvent) => void;
+  readonly text: (slot: number) => Text;
+  readonly lower: (slot: number) => Text;
 }
 
 export function createFieldCache(): FieldCache {
@@ -134,6 +133,5 @@ export function createFieldCache(): FieldCache {
       lowers[slot] = low;
       return low;
     },
-    event: () => event,
   };
 }

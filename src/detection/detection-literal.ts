@@ -24,9 +24,29 @@ export interface Need {
 
 /** Fields with few different values: equality with one of them says little. */
 const FEW_VALUES = new Set([
-  ...['EventType', 'Signed', 'SignatureStatus', 'IntegrityLevel', 'Initiated', 'LogonType', 'Status', 'Protocol'],
-  ...['action', 'outcome', 'status', 'sc-status', 'cs-method', 'method', 'protocol', 'service', 'class_uid', 'type'],
-  ...['Provider_Name', 'Channel', 'Level', 'TerminalSessionId', 'CurrentDirectory'],
+  'EventType',
+  'Signed',
+  'SignatureStatus',
+  'IntegrityLevel',
+  'Initiated',
+  'LogonType',
+  'Status',
+  'Protocol',
+  'action',
+  'outcome',
+  'status',
+  'sc-status',
+  'cs-method',
+  'method',
+  'protocol',
+  'service',
+  'class_uid',
+  'type',
+  'Provider_Name',
+  'Channel',
+  'Level',
+  'TerminalSessionId',
+  'CurrentDirectory',
 ]);
 const COMMON =
   /^(?:\\?(?:powershell|pwsh|cmd|rundll32|svchost|explorer|wscript|cscript|mshta|regsvr32|reg|net|net1|sc|schtasks)(?:\.exe)?|http|https|\.exe|\.dll|c:\\|windows|system32|\\windows\\|microsoft|software|hklm|hkcu|program files|users|\\users\\|appdata|system|true|false|get|post)/;
@@ -41,8 +61,7 @@ export function estimateLikelihood(literal: Literal): number {
   return COMMON.test(text.startsWith(BEGIN) ? text.slice(1) : text) ? Math.max(rare, 0.05) : rare;
 }
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: this is what ASCII is
-const NOT_ASCII = /[^\x00-\x7f]+/;
+const NOT_ASCII = /[\u0080-\uffff]+/;
 
 /** The longest run of ASCII in a literal piece, tied to an edge only where the run reaches it. */
 function asciiRun(piece: string, atStart: boolean, atEnd: boolean): string | null {

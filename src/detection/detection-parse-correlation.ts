@@ -33,7 +33,7 @@ function names(value: Json | undefined, path: readonly string[], what: string): 
 
 function timespan(value: Json | undefined): number {
   const path = ['correlation', 'timespan'];
-  const found = /^(\d{1,6})([smhdwMy])$/.exec(String(value ?? ''));
+  const found = /^(\d{1,6})([smhdwMy])$/.exec(typeof value === 'string' ? value : '');
   if (!found) throw new RuleFault('"timespan" must be a number with s, m, h, d, w, M or y', path);
   const ms = Number(found[1]) * (UNIT_MS[found[2] as string] as number);
   if (ms < 1000 || ms > LIMIT.timespanMsMax) throw new RuleFault('"timespan" must be between 1s and 31d', path);
@@ -99,7 +99,9 @@ export function readCorrelation(value: Json): CorrelationPart {
   if (!isMap(value)) throw new RuleFault('"correlation" must be a map', ['correlation']);
   const type = CORRELATION_TYPES.find((known) => known === value.type);
   if (!type)
-    throw new RuleFault(`the correlation type "${String(value.type).slice(0, 32)}" is not known`, ['correlation']);
+    throw new RuleFault(`the correlation type "${JSON.stringify(value.type ?? null).slice(0, 32)}" is not known`, [
+      'correlation',
+    ]);
   const rules = names(value.rules, ['correlation', 'rules'], '"rules"');
   if (rules.length === 0) throw new RuleFault('"rules" is missing', ['correlation']);
   const temporal = type === 'temporal' || type === 'temporal_ordered';

@@ -79,10 +79,10 @@ function readFilter(map: RuleMap, file: string, line: number): FilterRule {
   if (!isMap(filter)) throw new RuleFault('"filter" must be a map', ['filter']);
   const { rules, ...detection } = filter;
   const named = Array.isArray(rules)
-    ? (rules as readonly Json[]).map(String)
+    ? (rules as readonly Json[]).map((name) => (typeof name === 'string' ? name : ''))
     : rules === undefined
       ? []
-      : [String(rules)];
+      : [typeof rules === 'string' ? rules : ''];
   if (named.length === 0) throw new RuleFault('"rules" of the filter is missing', ['filter']);
   return {
     kind: 'filter',

@@ -113,7 +113,7 @@ const WORD = /\w/;
 /** `windash`: every dash or slash that starts an option in turn as each dash that Windows programs take for one. */
 export function windash(pattern: SigmaPattern): SigmaPattern[] {
   const places: number[] = [];
-  const flat = pattern.flatMap((piece): (string | 1 | 2)[] => (typeof piece === 'string' ? [...piece] : [piece]));
+  const flat = pattern.flatMap((piece): (string | 1 | 2)[] => (typeof piece === 'string' ? piece.split('') : [piece]));
   flat.forEach((piece, i) => {
     const before = flat[i - 1];
     const after = flat[i + 1];
