@@ -1,6 +1,6 @@
 /** The log as its users see it: append, deliver, acknowledge, read one, restart. */
 
-import { writeFile } from 'node:fs/promises';
+import { stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { expect, test } from 'vitest';
@@ -130,24 +130,33 @@ test('what waits for the disk is bounded; beyond it senders are told to wait', a
 test('a failed fsync is a lost write: nothing of it is acknowledged or delivered, numbering goes on behind it', async () => {
   const dir = await freshFolder();
   const alarms: (string | null)[] = [];
-  let broken = false;
+  let broken: Promise<void> | null = null;
+  let fail = (): void => {};
   const options = {
     probeMs: 20,
     onAlarm: (sentence: string | null) => alarms.push(sentence),
     sync: async () => {
-      if (broken) throw Object.assign(new Error('EIO: i/o error'), { code: 'EIO' });
+      if (broken === null) return;
+      await broken;
+      throw Object.assign(new Error('EIO: i/o error'), { code: 'EIO' });
     },
   };
   const stream = await openTestStream(dir, options);
   const consumer = await stream.consumer('slow');
   for (let i = 1; i <= 5; i++) await stream.append(blockOf(`kept ${i}`));
+  broken = new Promise((resolve) => {
+    fail = resolve;
+  });
+  const path = join(dir, '000000000001.seg');
+  const { size } = await stat(path);
+  const sent = Promise.allSettled(numbers(3).map((i) => stream.append(blockOf(`lost ${i}`, { dedupe: `k${i}` }))));
+  await expect.poll(async () => (await stat(path)).size).toBeGreaterThan(size);
+  // The reader's window now holds what is written but will never be durable.
   expect((await consumer.next(2, never)).length).toBe(2);
-  broken = true;
-  const lost = await Promise.allSettled(
-    numbers(3).map((i) => stream.append(blockOf(`lost ${i}`, { dedupe: `k${i}` }))),
-  );
+  fail();
+  const lost = await sent;
   expect(lost.map((one) => one.status === 'rejected' && one.reason.code)).toEqual(Array(3).fill('DATA_READ_ONLY'));
-  broken = false;
+  broken = null;
   await expect.poll(async () => (await stream.stats()).stopped).toBeNull();
   expect(alarms[0]).toContain('Intake is stopped');
   expect(alarms.at(-1)).toBeNull();
