@@ -1,3 +1,4 @@
 /** The door of ingest: listeners for what shippers speak, files followed, imports; everything ends as blocks in the stream. */
 
+export { registerIngestRoutes } from './http/http-routes.ts';
 export { startListeners } from './ingest-listeners.ts';

@@ -6,7 +6,7 @@ import { type AppendResult, AsepsisError, type Block, type ErrorCode, type Strea
 /** What passes by itself: nothing was written, and the same block may be given again. */
 const PASSING: readonly ErrorCode[] = ['BUSY', 'DISK_FULL', 'DATA_READ_ONLY'];
 
-export const isPassing = (error: unknown): boolean => error instanceof AsepsisError && PASSING.includes(error.code);
+const isPassing = (error: unknown): boolean => error instanceof AsepsisError && PASSING.includes(error.code);
 
 const RETRY_FIRST_MS = 20;
 const RETRY_LAST_MS = 2000;
@@ -48,15 +48,25 @@ export function createBudget(bytesMax: number): Budget {
   };
 }
 
-/** Appends one block, waiting as long as the stream is busy or stopped; rejects when `signal` aborts or on another fault. */
-export async function appendPatiently(stream: Stream, block: Block, signal: AbortSignal): Promise<AppendResult> {
+/**
+ * Appends one block, waiting as long as the stream refuses with one of `passing`; rejects with the refusal when `signal`
+ * aborts, and with any other fault at once.
+ */
+export async function appendPatiently(
+  stream: Stream,
+  block: Block,
+  signal: AbortSignal,
+  passing: readonly ErrorCode[] = PASSING,
+): Promise<AppendResult> {
   for (let waitMs = RETRY_FIRST_MS; ; waitMs = Math.min(waitMs * 2, RETRY_LAST_MS)) {
     try {
       return await stream.append(block);
     } catch (error) {
-      if (!isPassing(error) || signal.aborted) throw error;
+      if (signal.aborted || !(error instanceof AsepsisError) || !passing.includes(error.code)) throw error;
+      await sleep(waitMs, undefined, { signal }).catch(() => {
+        throw error;
+      });
     }
-    await sleep(waitMs, undefined, { signal });
   }
 }
 
