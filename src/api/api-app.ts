@@ -8,7 +8,7 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import Fastify, { type FastifyInstance, LogController } from 'fastify';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
-import type { Caller, Clock, Config, SessionId, Store } from '../core/index.ts';
+import type { Caller, Clock, Config, PersonId, SessionId, Store, TokenId } from '../core/index.ts';
 import { AsepsisError, LIMITS } from '../core/index.ts';
 import { registerAudit } from './api-audit-routes.ts';
 import { registerCaller } from './api-caller.ts';
@@ -29,12 +29,13 @@ import type { Random } from './api-secrets.ts';
 import { sessionStillGood } from './api-session.ts';
 import { registerSignIn } from './api-sign-in-routes.ts';
 import { createThrottle } from './api-throttle.ts';
+import { tokenStillGood } from './api-token.ts';
 import { registerTokens } from './api-token-routes.ts';
 import { compileValidator } from './api-validate.ts';
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** For long answers: whether the person who began this one is still signed in. Tokens: until they reconnect. */
+    /** For long answers: whether the session or token that began this one is still good. */
     callerStillGood(caller: Caller): Promise<boolean>;
   }
 }
@@ -129,8 +130,10 @@ export async function buildApp(o: AppOptions, place: AppPlace): Promise<FastifyI
   });
   // Text is what a form of another site can send without being asked first.
   app.removeContentTypeParser('text/plain');
-  app.decorate('callerStillGood', async (caller: Caller) =>
-    caller.sessionId === null ? true : sessionStillGood(api, caller.id as never, caller.sessionId as SessionId),
+  app.decorate('callerStillGood', (caller: Caller) =>
+    caller.sessionId === null
+      ? tokenStillGood(api, caller.id as TokenId)
+      : sessionStillGood(api, caller.id as PersonId, caller.sessionId as SessionId),
   );
   await app.register(cookie);
   await app.register(compress, { customTypes: COMPRESSED, threshold: 2048, encodings: ['br', 'gzip'] });

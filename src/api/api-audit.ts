@@ -19,6 +19,13 @@ function plain(text: string, chars: number): string {
   return text.replace(/[\p{Cc}\p{Cf}]/gu, '\uFFFD').slice(0, chars);
 }
 
+/** A token says that it is one, so that no token's name can pass for a person. */
+function actorOf(request: { readonly caller: Caller | null } | null): string {
+  if (request === null) return 'system';
+  if (request.caller === null) return 'unknown';
+  return request.caller.kind === 'token' ? `token ${request.caller.name}` : request.caller.name;
+}
+
 /**
  * Appends an entry. Inside a transaction pass its store, so that the act and its entry are one change.
  *
@@ -31,7 +38,7 @@ export async function audited(
 ): Promise<void> {
   await deps.store.audit.append({
     at: rfc3339(deps.clock.now()),
-    actor: plain(act.actor ?? request?.caller?.name ?? (request === null ? 'system' : 'unknown'), LIMITS.nameCharsMax),
+    actor: plain(act.actor ?? actorOf(request), LIMITS.nameCharsMax),
     action: act.action,
     outcome: act.outcome ?? 'success',
     ...(request === null ? {} : { address: request.ip.slice(0, 64) }),

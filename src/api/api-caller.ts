@@ -53,12 +53,13 @@ export async function personCalling(api: Api, request: FastifyRequest): Promise<
 }
 
 async function tokenCalling(api: Api, request: FastifyRequest, header: string): Promise<Known | null> {
-  const keys = [['token', addressKey(request.ip)]] as const;
-  const wait = api.throttle.waitSec(keys);
-  if (wait > 0) throw new AsepsisError('RATE_LIMITED', 'Too many wrong tokens from here.', { retryAfterSec: wait });
   const presented = tokenInHeader(header);
   const token = presented === null ? null : await tokenOf(api, presented);
   if (token === null) {
+    // Only after the look-up: one shipper with an old token must not hold up the others behind the same address.
+    const keys = [['token', addressKey(request.ip)]] as const;
+    const wait = api.throttle.waitSec(keys);
+    if (wait > 0) throw new AsepsisError('RATE_LIMITED', 'Too many wrong tokens from here.', { retryAfterSec: wait });
     api.throttle.fail(keys);
     return null;
   }

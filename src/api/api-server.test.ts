@@ -140,6 +140,13 @@ describe('tokens', () => {
     expect(refused.status).toBe(401);
     expect(refused.headers.get('www-authenticate')).toContain('ApiKey');
 
+    for (let i = 0; i < 60; i++) await ask('Bearer asp_wrong');
+    expect((await ask('Bearer asp_wrong')).status).toBe(429);
+    // The others behind that address go on.
+    const good = await token({ name: 'still good', scope: 'ingest' });
+    expect((await ask(`Bearer ${good.token}`)).status).toBe(200);
+    desk.clock.ms += 3600 * 1000 - 1;
+
     const short = await token({ name: 'short', scope: 'ingest', expires_days: 1 });
     const before = desk.clock.ms;
     desk.clock.ms += 24 * 3600 * 1000;
@@ -267,6 +274,16 @@ describe('answers', () => {
     expect(extra.text).not.toContain(CANARY);
     const page = await people.get('administrator')?.browser.call('GET', '/v1/audit?limit=100000');
     expect(page?.body.detail).toContain('query.limit');
+  });
+
+  test('HEAD is guarded like GET, and addresses that cannot be read are refused', async () => {
+    expect(await rawCall(desk.origin, '/v1/people', {}, 'HEAD')).toBe(401);
+    expect(await rawCall(desk.origin, '/v1/session', {}, 'HEAD')).toBe(200);
+    for (const path of ['/v1/%zz', '/v1/enrol/%ff%fe', `/v1/enrol/${'a'.repeat(3000)}`]) {
+      const status = await rawCall(desk.origin, path, {});
+      expect([400, 404, 414]).toContain(status);
+    }
+    expect(await rawCall(desk.origin, '/v1/session', {}, 'TRACE')).toBeGreaterThanOrEqual(400);
   });
 
   test('bodies that cannot be read, are too large or of another type', async () => {

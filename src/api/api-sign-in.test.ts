@@ -167,6 +167,19 @@ describe('signing in', () => {
   });
 });
 
+test('signing in again in the same browser replaces its session', async () => {
+  const { browser } = await signIn(desk, marta);
+  const old = browser.cookies.get('asepsis') as string;
+  const person = await desk.store.people.byUsername('marta.keller');
+  const before = (await desk.store.people.sessions(person?.id as never)).length;
+  expect((await signIn(desk, marta, browser)).answer.status).toBe(200);
+  expect(browser.cookies.get('asepsis')).not.toBe(old);
+  expect(await desk.store.people.sessions(person?.id as never)).toHaveLength(before);
+  const thief = openBrowser(desk.origin);
+  thief.cookies.set('asepsis', old);
+  expect((await thief.call('GET', '/v1/me/sessions')).status).toBe(401);
+});
+
 describe('guessing', () => {
   test('is slowed for codes although the password is right, and nobody is shut out for good', async () => {
     const rita = await enrol(desk, 'viewer', 'rita');

@@ -9,7 +9,7 @@ import { recoveryHash, totpStep } from './api-factors.ts';
 import type { SignInFlow } from './api-flow.ts';
 import { provenPasskey, relyingParty } from './api-passkey.ts';
 import { secretHash } from './api-secrets.ts';
-import { knownDevice, setDeviceCookie, setSessionCookie, startSession } from './api-session.ts';
+import { knownDevice, sessionCookie, setDeviceCookie, setSessionCookie, startSession } from './api-session.ts';
 import type { ThrottleKey } from './api-throttle.ts';
 
 export type Factor = 'passkey' | 'totp' | 'recovery';
@@ -26,12 +26,8 @@ function guardRate(api: Api, keys: readonly ThrottleKey[]): void {
 function passwordKeys(api: Api, request: FastifyRequest, name: string, isPerson: boolean): ThrottleKey[] {
   const address = addressKey(request.ip);
   const device = knownDevice(api, request, name);
-  if (device !== null) {
-    return [
-      ['device', device],
-      ['address', address],
-    ];
-  }
+  // A hospital is often behind one address: what others do there must not keep a known browser away.
+  if (device !== null) return [['device', device]];
   return [
     [isPerson ? 'account' : 'nobody', secretHash(name)],
     ['pair', secretHash(`${name} ${address}`)],
@@ -125,7 +121,7 @@ export async function finishSignIn(
   const { flow, person } = await openFlow(api, token);
   const device = knownDevice(api, request, person.username);
   const code: ThrottleKey = device === null ? ['code', person.id] : ['codeDevice', device];
-  const keys: ThrottleKey[] = [code, ['address', addressKey(request.ip)]];
+  const keys: ThrottleKey[] = device === null ? [code, ['address', addressKey(request.ip)]] : [code];
   guardRate(api, keys);
   const result = await proven(api, request, flow, proof);
   if (result !== true) {
@@ -143,6 +139,10 @@ export async function finishSignIn(
   api.flows.end(token);
   const secret = await api.store.transaction(async (store) => {
     await store.people.update(person.id, { last_sign_in: now(api) });
+    // A new sign-in in the same browser replaces the session that it had.
+    const before = request.cookies[sessionCookie(api.secure)];
+    const old = before === undefined ? null : await store.people.session(secretHash(before));
+    if (old !== null) await store.people.deleteSession(old.id);
     await audited({ store, clock: api.clock }, request, {
       action: 'sign-in',
       actor: person.username,

@@ -1,6 +1,6 @@
 /** API tokens: how they are made, and how they arrive (Bearer, Elasticsearch's ApiKey, Basic with the token as password). */
 
-import type { ApiToken, Role, SourceId } from '../core/index.ts';
+import type { ApiToken, Role, SourceId, TokenId } from '../core/index.ts';
 import { rfc3339 } from '../core/index.ts';
 import { type Api, makeId, now } from './api-context.ts';
 import { newSecret, secretHash } from './api-secrets.ts';
@@ -54,12 +54,20 @@ export function tokenInHeader(header: string): { secret: string; id: string | nu
   return { secret, id: scheme === 'apikey' ? text.slice(0, colon) : null };
 }
 
+const over = (token: ApiToken, nowMs: number) =>
+  token.revoked || (token.expires !== null && nowMs >= Date.parse(token.expires));
+
+/** Whether the token that started a long answer (a live stream) is still good. */
+export async function tokenStillGood(api: Api, id: TokenId): Promise<boolean> {
+  const token = (await api.store.people.tokens()).find((one) => one.id === id);
+  return token !== undefined && !over(token, api.clock.now());
+}
+
 /** The stored token, when it is not revoked or over and the id fits. It is looked up by hash: nothing is compared. */
 export async function tokenOf(api: Api, presented: { secret: string; id: string | null }): Promise<ApiToken | null> {
   const token = await api.store.people.token(secretHash(presented.secret));
-  if (token === null || token.revoked) return null;
+  if (token === null || over(token, api.clock.now())) return null;
   if (presented.id !== null && presented.id !== token.id) return null;
-  if (token.expires !== null && api.clock.now() >= Date.parse(token.expires)) return null;
   if (token.last_used === null || api.clock.now() - Date.parse(token.last_used) >= TOUCH_MS) {
     await api.store.people.touchToken(token.id, now(api));
   }
