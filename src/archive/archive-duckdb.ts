@@ -23,6 +23,8 @@ export async function openDuck(o: { threads: number; memoryMb: number; temporary
     temp_directory: o.temporary ?? '',
     // One thread keeps the order anyway; without the promise of it, less is held in memory.
     preserve_insertion_order: 'false',
+    // The operating system caches files already.
+    enable_external_file_cache: 'false',
     autoinstall_known_extensions: 'false',
     autoload_known_extensions: 'false',
   });
@@ -30,6 +32,8 @@ export async function openDuck(o: { threads: number; memoryMb: number; temporary
     async connect() {
       const connection = await instance.connect();
       await connection.run("SET TimeZone = 'UTC'");
+      // A search opens many files again and again; their footers are worth keeping.
+      await connection.run('SET parquet_metadata_cache = true');
       return {
         connection,
         async rows(sql, values) {

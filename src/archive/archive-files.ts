@@ -10,7 +10,7 @@ import type { FileEntry } from './archive-manifest.ts';
 export const FOLDER = { manifest: 'manifest', hot: 'hot', tmp: 'tmp' } as const;
 export const HOUR_MS = 3_600_000;
 export const DAY_MS = 24 * HOUR_MS;
-/** Where events of too many different hours to have a file each are put together. */
+/** Where events of too many different days to have a file each are put together. */
 const MIXED_FOLDER = 'day=mixed/hour=mixed';
 
 export const isHot = (file: string): boolean => file.startsWith(`${FOLDER.hot}/`);
@@ -24,19 +24,27 @@ export function hotName(seq: readonly [number, number], number: number): string 
 /** Lowest sequence number that a hot part's name says. */
 export const hotSeq = (file: string): number => Number.parseInt(file.slice(FOLDER.hot.length + 1), 10);
 
-/** The folder of an hour (its number since 1970); null is the folder for mixed hours. */
-export function hourFolder(hour: number | null): string {
-  if (hour === null) return MIXED_FOLDER;
-  const text = new Date(hour * HOUR_MS).toISOString();
-  const time = text.indexOf('T');
-  return `day=${text.slice(0, time)}/hour=${text.slice(time + 1, time + 3)}`;
+/** What one sealed file's events have in common: an hour or a day of event time (numbered since 1970), or nothing. */
+export type Slot = { readonly unit: 'hour' | 'day'; readonly number: number } | null;
+
+export const SLOT_MS = { hour: HOUR_MS, day: DAY_MS } as const;
+
+export function slotFolder(slot: Slot): string {
+  if (slot === null) return MIXED_FOLDER;
+  const text = new Date(slot.number * SLOT_MS[slot.unit]).toISOString();
+  return `day=${text.slice(0, 10)}/hour=${slot.unit === 'day' ? 'all' : text.slice(11, 13)}`;
 }
 
-/** The hour that a file's folder says; null for hot parts and mixed hours. */
-export function hourOf(file: string): number | null {
-  const match = /^day=(\d{4}-\d\d-\d\d)\/hour=(\d\d)\//.exec(file);
+export const folderOf = (file: string): string => file.slice(0, file.lastIndexOf('/'));
+
+/** When the time that a folder stands for is over, Unix milliseconds; null for mixed events and hot parts. */
+export function folderEndMs(folder: string): number | null {
+  const match = /^day=(\d{4}-\d\d-\d\d)\/hour=(\d\d|all)$/.exec(folder);
   if (match === null) return null;
-  return Math.floor(Date.parse(`${match[1]}T${match[2]}:00:00.000Z`) / HOUR_MS);
+  const hour = match[2] as string;
+  return hour === 'all'
+    ? Date.parse(`${match[1]}T00:00:00.000Z`) + DAY_MS
+    : Date.parse(`${match[1]}T${hour}:00:00.000Z`) + HOUR_MS;
 }
 
 /** Number of the job that made a file which is not a hot part; NaN for other names. */

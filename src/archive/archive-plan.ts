@@ -1,6 +1,6 @@
 /** Decides what the archive's upkeep does next: seal hot parts, merge an hour's files, delete what is too old. Pure. */
 
-import { DAY_MS, HOUR_MS, hourOf, isHot, isPacked } from './archive-files.ts';
+import { DAY_MS, folderEndMs, folderOf, isHot, isPacked } from './archive-files.ts';
 import type { FileEntry } from './archive-manifest.ts';
 
 export interface UpkeepLimits {
@@ -9,8 +9,8 @@ export interface UpkeepLimits {
   readonly sealAgeMs: number;
   /** An hour is over this long after its end: most late events have come. */
   readonly settleMs: number;
-  /** Files of one hour that are merged even while it lasts. */
-  readonly hourFilesMax: number;
+  /** Files of one folder that are merged even while its hour lasts. */
+  readonly folderFilesMax: number;
   /** Rows of one merged file. */
   readonly fileRowsMax: number;
 }
@@ -19,7 +19,7 @@ export const UPKEEP: UpkeepLimits = {
   sealRows: 262_144,
   sealAgeMs: 60_000,
   settleMs: 5 * 60_000,
-  hourFilesMax: 64,
+  folderFilesMax: 64,
   fileRowsMax: 4_194_304,
 };
 
@@ -32,7 +32,7 @@ const PACKED_FILES_MAX = 4;
 
 export type UpkeepJob =
   | { readonly kind: 'seal'; readonly files: readonly FileEntry[] }
-  | { readonly kind: 'compact'; readonly hour: number | null; readonly files: readonly FileEntry[] }
+  | { readonly kind: 'compact'; readonly folder: string; readonly files: readonly FileEntry[] }
   | { readonly kind: 'retire'; readonly beforeMs: number; readonly files: readonly FileEntry[] };
 
 export interface UpkeepView {
@@ -73,20 +73,21 @@ function planRetire(live: readonly FileEntry[], view: UpkeepView): UpkeepJob | n
 }
 
 function planCompact(live: readonly FileEntry[], view: UpkeepView, limits: UpkeepLimits): UpkeepJob | null {
-  const hours = new Map<number | null, FileEntry[]>();
+  const folders = new Map<string, FileEntry[]>();
   for (const entry of live) {
     if (isHot(entry.file)) continue;
-    const hour = hourOf(entry.file);
-    const files = hours.get(hour);
-    if (files === undefined) hours.set(hour, [entry]);
+    const folder = folderOf(entry.file);
+    const files = folders.get(folder);
+    if (files === undefined) folders.set(folder, [entry]);
     else files.push(entry);
   }
-  for (const [hour, files] of hours) {
-    const over = hour !== null && view.nowMs >= (hour + 1) * HOUR_MS + limits.settleMs;
-    const crowded = files.filter((entry) => !isPacked(entry.file)).length >= limits.hourFilesMax;
+  for (const [folder, files] of folders) {
+    const endMs = folderEndMs(folder);
+    const over = endMs !== null && view.nowMs >= endMs + limits.settleMs;
+    const crowded = files.filter((entry) => !isPacked(entry.file)).length >= limits.folderFilesMax;
     if (!crowded && (view.busy || !over)) continue;
     const chosen = chooseFiles(files, limits);
-    if (chosen.length > 0) return { kind: 'compact', hour, files: chosen };
+    if (chosen.length > 0) return { kind: 'compact', folder, files: chosen };
   }
   return null;
 }

@@ -32,7 +32,7 @@ export function createQueryPool(): QueryPool {
     const free = idle.pop();
     if (free !== undefined) return free;
     open += 1;
-    instance ??= openDuck({ threads: 2, memoryMb: 192 });
+    instance ??= openDuck({ threads: 2, memoryMb: 128 });
     const duck = await (await instance).connect();
     await duck.connection.run(HEX6_MACRO);
     return duck;

@@ -5,7 +5,8 @@ import { countByTime } from './archive-histogram.ts';
 import { createIndexCache } from './archive-index-cache.ts';
 import { createManifestReader } from './archive-manifest-file.ts';
 import { createQueryPool } from './archive-pool.ts';
-import { parseQuery } from './archive-query.ts';
+import { parseQuery, type Query } from './archive-query.ts';
+import { compileQuery } from './archive-query-sql.ts';
 import { recordOf, SELECT_LIST } from './archive-rows.ts';
 import { type ArchiveView, searchFiles, tableOf } from './archive-search.ts';
 import { verifyArchive } from './archive-verify.ts';
@@ -15,6 +16,13 @@ const TRIES_MAX = 6;
 const VANISHED = /No files found|Cannot open file|No such file/;
 /** Files asked at once for one event. */
 const FILES_MAX = 16;
+
+/** The query, refused at once where a value does not fit its column, also when no file would be asked. */
+function checked(text: string): Query {
+  const query = parseQuery(text);
+  compileQuery(query, []);
+  return query;
+}
 
 export async function openArchiveReader(o: { dir: string; streamId: string; clock: Clock }): Promise<ArchiveReader> {
   const manifest = createManifestReader(o.dir);
@@ -39,12 +47,13 @@ export async function openArchiveReader(o: { dir: string; streamId: string; cloc
   return {
     async search(request, signal) {
       const started = performance.now();
-      const query = parseQuery(request.query);
+      const query = checked(request.query);
       const page = await withView((view) => searchFiles(view, query, request, signal));
       return { ...page, tookMs: Math.round(performance.now() - started) };
     },
-    histogram(request, bucketMs, signal) {
-      return withView((view) => countByTime(view, parseQuery(request.query), request, bucketMs, signal));
+    async histogram(request, bucketMs, signal) {
+      const query = checked(request.query);
+      return withView((view) => countByTime(view, query, request, bucketMs, signal));
     },
     async get(id) {
       const parsed = parseEventId(id);

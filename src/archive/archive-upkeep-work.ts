@@ -3,7 +3,7 @@
 import { mkdir, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Duck, fileHash, parquetTable, timestamp } from './archive-duckdb.ts';
-import { FOLDER, HOUR_MS, hourFolder, indexName, moveDurably, writeDurably } from './archive-files.ts';
+import { FOLDER, indexName, moveDurably, SLOT_MS, slotFolder, writeDurably } from './archive-files.ts';
 import {
   bloomAdd,
   createBloom,
@@ -21,12 +21,13 @@ export interface UpkeepTask {
   readonly kind: 'seal' | 'compact';
   /** Its number: in the names of what it makes. */
   readonly job: number;
-  readonly hour: number | null;
+  /** Where a merged file goes. */
+  readonly folder: string;
   readonly files: readonly FileEntry[];
 }
 
-/** Hours that get a file of their own in one sealing job; hostile clocks could name any number of them. */
-const HOURS_MAX = 48;
+/** Hours or days that get a file of their own in one job; hostile clocks could name any number of them. */
+const SLOTS_MAX = 48;
 /** Files of at most this many events are indexed in one pass. */
 const SMALL_ROWS = 200_000;
 /** Level 9 takes a third more time than 3 and saves an eighth; it is paid once for each event. */
@@ -35,8 +36,8 @@ const ZSTD_LEVEL = { seal: 3, compact: 9 } as const;
 export async function runUpkeep(duck: Duck, task: UpkeepTask): Promise<FileEntry[]> {
   const made: FileEntry[] = [];
   try {
-    if (task.kind === 'compact') made.push(await makeFile(duck, task, task.hour, '', task.files));
-    else await sealByHour(duck, task, made);
+    if (task.kind === 'compact') made.push(await makeFile(duck, task, task.folder, '', task.files));
+    else await sealByTime(duck, task, made);
     const before = task.files.reduce((sum, entry) => sum + entry.rows, 0);
     const after = made.reduce((sum, entry) => sum + entry.rows, 0);
     if (before !== after) throw new Error(`${task.kind} made ${after} events out of ${before}`);
@@ -51,40 +52,48 @@ export async function runUpkeep(duck: Duck, task: UpkeepTask): Promise<FileEntry
   }
 }
 
-const HOUR_SQL = `floor(epoch_ms("time") / ${HOUR_MS}.0)::BIGINT`;
+const slotSql = (unit: 'hour' | 'day'): string => `floor(epoch_ms("time") / ${SLOT_MS[unit]}.0)::BIGINT`;
 
-async function sealByHour(duck: Duck, task: UpkeepTask, made: FileEntry[]): Promise<void> {
+/** By hour; by day where that would be too many files, as when months of old logs are imported. */
+async function sealByTime(duck: Duck, task: UpkeepTask, made: FileEntry[]): Promise<void> {
   const table = parquetTable(task.files.map((entry) => join(task.dir, entry.file)));
-  const counts = await duck.rows(`SELECT ${HOUR_SQL} AS h, count(*) AS c FROM ${table} GROUP BY h ORDER BY c DESC, h`);
-  const hours = counts.map((row) => Number(row[0]));
-  const own = hours.slice(0, HOURS_MAX);
-  for (const hour of own) {
-    const from = hour * HOUR_MS;
-    const files = task.files.filter((entry) => entry.time[0] < from + HOUR_MS && entry.time[1] >= from);
-    const within = `WHERE "time" >= ${timestamp(from)} AND "time" < ${timestamp(from + HOUR_MS)}`;
-    const where = hours.length === 1 ? '' : within;
-    made.push(await makeFile(duck, task, hour, where, files));
+  const slots = async (by: 'hour' | 'day'): Promise<number[]> => {
+    const sql = `SELECT ${slotSql(by)} AS slot, count(*) AS c FROM ${table} GROUP BY slot ORDER BY c DESC, slot`;
+    return (await duck.rows(sql)).map((row) => Number(row[0]));
+  };
+  const hours = await slots('hour');
+  const unit = hours.length > SLOTS_MAX ? 'day' : 'hour';
+  const numbers = unit === 'hour' ? hours : await slots('day');
+  const own = numbers.slice(0, SLOTS_MAX);
+  for (const number of own) {
+    const from = number * SLOT_MS[unit];
+    const to = from + SLOT_MS[unit];
+    const files = task.files.filter((entry) => entry.time[0] < to && entry.time[1] >= from);
+    const within = `WHERE "time" >= ${timestamp(from)} AND "time" < ${timestamp(to)}`;
+    const where = numbers.length === 1 ? '' : within;
+    made.push(await makeFile(duck, task, slotFolder({ unit, number }), where, files));
   }
-  if (hours.length > own.length) {
-    made.push(await makeFile(duck, task, null, `WHERE ${HOUR_SQL} NOT IN (${own.join(', ')})`, task.files));
+  if (numbers.length > own.length) {
+    const where = `WHERE ${slotSql(unit)} NOT IN (${own.join(', ')})`;
+    made.push(await makeFile(duck, task, slotFolder(null), where, task.files));
   }
 }
 
 async function makeFile(
   duck: Duck,
   task: UpkeepTask,
-  hour: number | null,
+  folder: string,
   where: string,
   from: readonly FileEntry[],
 ): Promise<FileEntry> {
-  const file = `${hourFolder(hour)}/${task.kind === 'seal' ? 'sealed' : 'packed'}-${task.job}.parquet`;
+  const file = `${folder}/${task.kind === 'seal' ? 'sealed' : 'packed'}-${task.job}.parquet`;
   const temporary = join(task.dir, FOLDER.tmp, file.replaceAll('/', '_'));
   await mkdir(join(task.dir, FOLDER.tmp), { recursive: true });
   const table = parquetTable(from.map((entry) => join(task.dir, entry.file)));
   await duck.rows(
     `COPY (SELECT * FROM ${table} ${where}) TO '${temporary.replaceAll("'", "''")}' (FORMAT parquet, ` +
       `COMPRESSION zstd, COMPRESSION_LEVEL ${ZSTD_LEVEL[task.kind]}, PARQUET_VERSION v2, ROW_GROUP_SIZE 122880, ` +
-      `ROW_GROUP_SIZE_BYTES '32MB', WRITE_BLOOM_FILTER false)`,
+      `ROW_GROUP_SIZE_BYTES '16MB', WRITE_BLOOM_FILTER false)`,
   );
   const made = parquetTable([temporary]);
   const [span] = await duck.rows(

@@ -21,7 +21,7 @@ let running: Promise<void> = Promise.resolve();
 
 async function run(task: UpkeepTask): Promise<UpkeepAnswer> {
   try {
-    instance ??= await openDuck({ threads: 1, memoryMb: 192, temporary: join(task.dir, FOLDER.tmp, 'duckdb') });
+    instance ??= await openDuck({ threads: 1, memoryMb: 128, temporary: join(task.dir, FOLDER.tmp, 'duckdb') });
     duck ??= await instance.connect();
     return { ok: true, made: await runUpkeep(duck, task) };
   } catch (error) {

@@ -125,7 +125,7 @@ export async function openArchiveWriter(o: ArchiveWriterOptions): Promise<Archiv
     taken.builder.reset();
     spare = taken.builder;
     rate.add(taken.entry?.rows ?? 0, clock.now());
-    if (add.length > 0) hotSinceMs ??= clock.now();
+    if (taken.entry !== null) hotSinceMs.set(taken.entry.file, clock.now());
   };
 
   let flushing: Promise<void> | null = null;
@@ -141,8 +141,9 @@ export async function openArchiveWriter(o: ArchiveWriterOptions): Promise<Archiv
   };
 
   const rate = createRate();
-  const firstHot = [...manifest.state.live.values()].some((entry) => isHot(entry.file));
-  let hotSinceMs: number | null = firstHot ? clock.now() : null;
+  /** When each hot part was written; those found at the start count from now. */
+  const hotSinceMs = new Map<string, number>();
+  for (const { file } of manifest.state.live.values()) if (isHot(file)) hotSinceMs.set(file, clock.now());
   const upkeep = createUpkeep();
   const graveyard: { file: string; atMs: number }[] = [];
   let retryAtMs = 0;
@@ -168,22 +169,20 @@ export async function openArchiveWriter(o: ArchiveWriterOptions): Promise<Archiv
 
   const rewrite = async (job: UpkeepJob & { kind: 'seal' | 'compact' }): Promise<void> => {
     const number = manifest.state.job + 1;
-    const hour = job.kind === 'compact' ? job.hour : null;
-    const add = await upkeep.run({ dir, kind: job.kind, job: number, hour, files: job.files });
+    const folder = job.kind === 'compact' ? job.folder : '';
+    const add = await upkeep.run({ dir, kind: job.kind, job: number, folder, files: job.files });
     const remove = job.files.map((entry) => entry.file);
     await inOrder(() => manifest.append({ kind: job.kind, job: number, add, remove })).catch(async (error: unknown) => {
       for (const entry of add) await removeFile(entry.file);
       throw error;
     });
     for (const file of remove) graveyard.push({ file, atMs: clock.now() });
-    if (job.kind === 'seal') {
-      const left = [...manifest.state.live.values()].some((entry) => isHot(entry.file));
-      hotSinceMs = left ? clock.now() : null;
-    }
+    for (const file of remove) hotSinceMs.delete(file);
   };
 
   const upkeepStep = async (busy: boolean): Promise<boolean> => {
-    const view = { live: manifest.state.live.values(), nowMs: clock.now(), hotSinceMs };
+    const oldest = hotSinceMs.size === 0 ? null : Math.min(...hotSinceMs.values());
+    const view = { live: manifest.state.live.values(), nowMs: clock.now(), hotSinceMs: oldest };
     const job = planUpkeep({ ...view, retentionDays: o.retentionDays, busy }, limits);
     if (job === null) return false;
     if (job.kind === 'retire') {
