@@ -82,7 +82,7 @@ export function decodeAudit(text: string, at: number, end: number, frame: Frame)
   fields.type = type;
   fields.audit_id = word(text, open + 6, close);
   readPairs(text, Math.min(close + 2, end), end, fields, frame, 0);
-  return auditEvent(type, fields, text, at, end, frame);
+  return auditEvent('auditd/text', type, fields, text, at, end, frame);
 }
 
 /** `1684329817.579:2995`: seconds, milliseconds, serial. */
@@ -156,6 +156,7 @@ const asText = (value: unknown): string =>
 
 /** The event of a record's pairs, whether they came as text or as JSON. */
 export function auditEvent(
+  format: 'auditd/text' | 'auditd/json',
   type: string,
   fields: Fields,
   text: string,
@@ -178,7 +179,7 @@ export function auditEvent(
   if (ip) norm.src_ip = ip;
   else if (asText(fields.hostname) && fields.hostname !== '?') norm.src_host = asText(fields.hostname);
   const account = asText(fields.acct) || asText(fields.AUID) || asText(fields.id);
-  if (account && account !== '?') {
+  if (account && account !== '?' && account !== 'unset') {
     if (classUid === OCSF_CLASS.accountChange || classUid === OCSF_CLASS.groupManagement) norm.target_user = account;
     else norm.user = account;
   }
@@ -186,7 +187,7 @@ export function auditEvent(
   if (command) norm.command_line = command;
   if (type === 'PATH' && asText(fields.name)) norm.file = asText(fields.name);
   if (asText(fields.unit)) norm.service = asText(fields.unit);
-  return makeEvent(frame, 'auditd/text', SOURCE, norm, fields);
+  return makeEvent(frame, format, SOURCE, norm, fields);
 }
 
 function commandOf(type: string, fields: Fields): string {

@@ -4,10 +4,11 @@ import type { DecodedEvent } from '../../core/index.ts';
 import { decodeAudit } from './decode-audit.ts';
 import { decodeCef } from './decode-cef.ts';
 import type { Frame } from './decode-frame.ts';
-import { isDigit } from './decode-text.ts';
+import { isDigit, startsAt } from './decode-text.ts';
 import { decodeJson } from './json/json-decode.ts';
 import { decodeHaproxy } from './programs/program-haproxy.ts';
-import { decodeNamedLine } from './programs/program-named.ts';
+import { decodeFastAlert } from './programs/program-ids.ts';
+import { decodeNamed, decodeNamedLine } from './programs/program-named.ts';
 import { decodeNetfilter } from './programs/program-netfilter.ts';
 import { decodeOpenvpnLine } from './programs/program-openvpn.ts';
 import { decodeVsftpdLine } from './programs/program-vsftpd.ts';
@@ -73,7 +74,16 @@ function fallback(text: string, at: number, end: number, frame: Frame): DecodedE
     decodeCef(text, at, end, frame) ??
     decodeAccess(text, at, end, frame) ??
     decodeCiscoLine(text, at, end, frame);
-  return known ?? decodeNetfilter(text, at, end, frame);
+  return known ?? decodeBare(text, at, end, frame) ?? decodeNetfilter(text, at, end, frame);
+}
+
+/** BIND's file without times, and the alert files of Suricata and Snort. */
+function decodeBare(text: string, at: number, end: number, frame: Frame): DecodedEvent | null {
+  if (startsAt(text, 'client @0x', at, end) || startsAt(text, 'security: client @0x', at, end)) {
+    frame.program = 'named';
+    return decodeNamed(text, at, end, frame);
+  }
+  return decodeFastAlert(text, at, end, frame);
 }
 
 /** Forgets what a decoder that gave up has put into the frame. */

@@ -265,6 +265,21 @@ export function readBindTime(text: string, at: number, end: number, frame: Frame
   return readFraction(text, at + 20, end, frame);
 }
 
+/** `07/11/2022-10:29:01.860293` (Suricata's fast.log: month first). */
+export function readUsTime(text: string, at: number, end: number, frame: Frame): number {
+  if (
+    at + 19 > end ||
+    text.charCodeAt(at + 2) !== 47 ||
+    text.charCodeAt(at + 5) !== 47 ||
+    text.charCodeAt(at + 10) !== 45
+  )
+    return -1;
+  const seconds = clockAt(text, at + 11);
+  if (seconds < 0) return -1;
+  setWall(frame, wallMs(four(text, at + 6), two(text, at) - 1, two(text, at + 3), seconds));
+  return readFraction(text, at + 19, end, frame);
+}
+
 /** A time as JSON carries it: RFC 3339 text, or Unix seconds, milli-, micro- or nanoseconds by size. NaN when neither. */
 export function timeOfValue(value: unknown, frame: Frame, utc: boolean): number {
   if (

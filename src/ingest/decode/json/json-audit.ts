@@ -25,7 +25,7 @@ function isAuditId(id: string): boolean {
   return id.charCodeAt(colon) === 58 && isDigit(id.charCodeAt(colon + 1));
 }
 
-export function decodeAuditJson(object: JsonObject, frame: Frame, text: string, at: number, end: number): DecodedEvent {
+export function decodeAuditJson(object: JsonObject, frame: Frame): DecodedEvent {
   const id = textAt(object, 'ID') || textAt(object, 'audit_id') || textAt(object, 'msg').slice(6);
   const time = isAuditId(id)
     ? timeOfValue(Number(id.slice(0, id.indexOf(':'))), frame, true)
@@ -33,20 +33,27 @@ export function decodeAuditJson(object: JsonObject, frame: Frame, text: string, 
   if (!Number.isNaN(time)) frame.timeMs = time;
   const node = textAt(object, 'NODE') || textAt(object, 'node');
   if (node) frame.host = node;
-  if (typeof object.ID === 'string') return laurel(object, frame, text, at, end);
+  if (typeof object.ID === 'string') return laurel(object, frame);
   const fields = flatten(isObject(object.data) ? { ...object, ...object.data } : object, frame);
-  return auditEvent(textAt(object, 'type').toUpperCase(), fields, text, at, end, frame);
+  return auditJson(textAt(object, 'type').toUpperCase(), fields, frame);
 }
 
 /** All records of one event: the main one's pairs at the top, the others under their type. */
-function laurel(object: JsonObject, frame: Frame, text: string, at: number, end: number): DecodedEvent {
+function laurel(object: JsonObject, frame: Frame): DecodedEvent {
   const types = Object.keys(object).filter((name) => name !== 'ID' && name !== 'NODE');
-  const main = types.find((name) => name === 'SYSCALL' || name.startsWith('USER_')) ?? types[0] ?? '';
+  const type = types.find((name) => name === 'SYSCALL' || name.startsWith('USER_')) ?? types[0] ?? '';
   const fields: Fields = flatten(object, frame);
-  if (isObject(object[main])) flatten(object[main], frame, fields);
-  fields.type = main;
+  const main: unknown = Array.isArray(object[type]) ? object[type][0] : object[type];
+  if (isObject(main)) flatten(main, frame, fields);
+  fields.type = type;
   const argv = valueAt(object, 'EXECVE.ARGV');
   if (Array.isArray(argv)) fields.proctitle = argv.map(String).join(' ').slice(0, 8192);
   else if (textAt(object, 'PROCTITLE.proctitle')) fields.proctitle = decodeHex(textAt(object, 'PROCTITLE.proctitle'));
-  return auditEvent(main, fields, text, at, end, frame);
+  return auditJson(type, fields, frame);
+}
+
+/** The message says what a person wants to read first; the raw record has the rest. */
+function auditJson(type: string, fields: Fields, frame: Frame): DecodedEvent {
+  const message = [type, fields.exe, fields.proctitle].filter((part) => typeof part === 'string').join(' ');
+  return auditEvent('auditd/json', type, fields, message, 0, message.length, frame);
 }

@@ -8,7 +8,7 @@ import { decodeJournal } from './json-journal.ts';
 import { decodeOcsf } from './json-ocsf.ts';
 import { decodeOther } from './json-other.ts';
 import { decodeOtlp } from './json-otlp.ts';
-import { parseObject, valueAt } from './json-text.ts';
+import { isObject, type JsonObject, parseObject, valueAt } from './json-text.ts';
 import { decodeWindowsJson, isWindowsJson } from './json-windows.ts';
 
 /** The record in [at, end) when it is a JSON object; null when it is none (the frame says why). */
@@ -25,16 +25,14 @@ export function decodeJson(text: string, at: number, end: number, frame: Frame):
   }
   if (isWindowsJson(object)) return decodeWindowsJson(object, frame);
   if (typeof object.class_uid === 'number') return decodeOcsf(object, frame, text, at, end);
-  if (isAuditJson(object)) return decodeAuditJson(object, frame, text, at, end);
-  if (
-    '@timestamp' in object &&
-    (valueAt(object, 'ecs.version') !== undefined ||
-      'message' in object ||
-      'event' in object ||
-      'agent' in object ||
-      'host' in object)
-  ) {
-    return decodeEcs(object, frame);
-  }
+  if (isAuditJson(object)) return decodeAuditJson(object, frame);
+  if (isEcs(object)) return decodeEcs(object, frame);
   return decodeOther(object, frame, text, at, end);
+}
+
+/** `@timestamp` alone is common; the schema's own groups beside it make it ECS. */
+function isEcs(object: JsonObject): boolean {
+  if (!('@timestamp' in object)) return false;
+  if (valueAt(object, 'ecs.version') !== undefined || isObject(object.event) || isObject(object.agent)) return true;
+  return 'event.category' in object || 'event.module' in object || 'event.dataset' in object || 'message' in object;
 }

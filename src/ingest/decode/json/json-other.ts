@@ -30,6 +30,7 @@ const COLUMNS: readonly (readonly [NormalisedColumn, string])[] = [
   ['src_ip', 'ClientHost'],
   ['src_ip', 'sourceIPAddress'],
   ['src_ip', 'request.client_ip'],
+  ['src_ip', 'req.remoteAddress'],
   ['src_ip', 'request.remote_ip'],
   ['src_port', 'src_port'],
   ['dst_ip', 'dest_ip'],
@@ -84,9 +85,13 @@ export function decodeOther(object: JsonObject, frame: Frame, text: string, at: 
   if (norm.host === '') delete norm.host;
   norm.message ??= text.slice(at, Math.min(end, at + 512));
   const fields = flatten(object, frame);
-  if (typeof object.event_type === 'string' && 'flow_id' in object) return suricata(object, norm, fields, frame);
+  if (isSuricata(object)) return suricata(object, norm, fields, frame);
   frame.fault = 'not-understood';
   return makeEvent(frame, 'json/other', logSource(), norm as Normalised, fields);
+}
+
+function isSuricata(object: JsonObject): boolean {
+  return typeof object.event_type === 'string' && 'timestamp' in object && ('flow_id' in object || 'stats' in object);
 }
 
 /** Suricata's eve.json: alerts are findings, the rest is network activity. */

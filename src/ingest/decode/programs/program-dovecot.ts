@@ -58,16 +58,23 @@ function decodeLogin(
   return makeEvent(frame, 'syslog/dovecot', SOURCE, norm, fields);
 }
 
-/** `auth-worker(1): conn …: auth-worker<6>: pam(name,1.1.1.1,<session>): unknown user`. */
+/**
+ * `auth-worker(1): conn unix:… (pid=2,uid=3): auth-worker<6>: pam(name,1.1.1.1,<session>): unknown user`. Left of the
+ * name is Dovecot's own text, right of it the address; the name itself may hold anything.
+ */
 function decodeAuth(text: string, at: number, what: number, end: number, frame: Frame): DecodedEvent | null {
-  const close = findLast(text, '): ', what, end);
-  const failed = close < 0 ? -1 : failureAt(text, close, end);
-  // A remark in brackets may follow (`(given password: …)`), so the bracket before the known words counts.
-  const stop = failed > 0 ? findLast(text, '): ', what, failed + 3) : close;
-  if (stop < 0) return null;
-  const lead = findLast(text, ': ', what - 2, Math.max(what, indexOfCode(text, 44, what, stop)));
-  const open = indexOfCode(text, 40, lead < 0 ? what : lead, stop);
+  let from = startsAt(text, 'Info: ', what, end) ? what + 6 : what;
+  if (startsAt(text, 'conn ', from, end)) {
+    const closed = find(text, '): ', from, end);
+    const colon = closed < 0 ? -1 : find(text, ': ', closed + 3, end);
+    if (colon < 0) return null;
+    from = colon + 2;
+  }
+  const open = indexOfCode(text, 40, from, Math.min(end, from + 32));
   if (open < 0) return null;
+  const failed = failureAt(text, open, end);
+  const stop = findLast(text, '): ', open, failed < 0 ? end : failed);
+  if (stop < 0) return null;
   let to = stop;
   const session = lastIndexOfCode(text, 44, open, to);
   if (session > 0 && text.charCodeAt(session + 1) === 60) to = session;
@@ -87,17 +94,16 @@ function decodeAuth(text: string, at: number, what: number, end: number, frame: 
 }
 
 const FAILURES = [
-  'unknown user',
-  'pam_authenticate() failed',
-  'Password mismatch',
-  'password mismatch',
-  'Authentication failure',
+  '): unknown user',
+  '): pam_authenticate() failed',
+  '): Password mismatch',
+  '): password mismatch',
+  '): Authentication failure',
 ];
 
+/** Offset after the bracket in front of the first known reason that counts from the right; -1 when there is none. */
 function failureAt(text: string, at: number, end: number): number {
-  for (const failure of FAILURES) {
-    const place = find(text, failure, Math.max(0, at - 64), end);
-    if (place > 0) return place;
-  }
-  return -1;
+  let last = -1;
+  for (const failure of FAILURES) last = Math.max(last, findLast(text, failure, at, end));
+  return last < 0 ? -1 : last + 3;
 }

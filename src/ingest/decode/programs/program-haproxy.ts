@@ -3,7 +3,7 @@
 import { type DecodedEvent, OCSF_CLASS } from '../../../core/index.ts';
 import { baseNorm, type Fields, type Frame, makeEvent } from '../decode-frame.ts';
 import { logSource } from '../decode-source.ts';
-import { find, indexOfCode, intOf, ipWord, lastIndexOfCode, tokenEnd, word } from '../decode-text.ts';
+import { find, intOf, ipWord, lastIndexOfCode, tokenEnd, word } from '../decode-text.ts';
 import { readClfTime } from '../decode-time.ts';
 import { putRequest, quoteEnd } from '../web/web-request.ts';
 
@@ -24,6 +24,13 @@ export function decodeHaproxy(text: string, at: number, end: number, frame: Fram
   norm.service = 'http';
   const frontEnd = tokenEnd(text, after + 2, end);
   const backEnd = tokenEnd(text, Math.min(frontEnd + 1, end), end);
+  if (text.charCodeAt(frontEnd - 1) === 58) {
+    // `frontend/1: SSL handshake failure`: no request came of it.
+    norm.event_code = 'http-error';
+    norm.action = 'connect';
+    norm.outcome = 'failure';
+    return makeEvent(frame, 'web/haproxy', SOURCE, norm, { 'c-ip': ip, frontend: word(text, after + 2, frontEnd - 1) });
+  }
   const fields: Fields = {
     'c-ip': ip,
     frontend: word(text, after + 2, frontEnd),
@@ -38,7 +45,7 @@ export function decodeHaproxy(text: string, at: number, end: number, frame: Fram
   if (bytes >= 0 && status >= 0) norm.bytes = fields['sc-bytes'] = bytes;
   const quote = find(text, ' "', bytesEnd, end);
   if (quote > 0) putRequest(text, quote + 2, quoteEnd(text, quote + 2, end), norm, fields);
-  else if (indexOfCode(text, 58, frontEnd, end) < 0 && status < 0) return null;
+  else if (status < 0) return null;
   norm.event_code = status < 0 ? 'http-error' : 'http-request';
   return makeEvent(frame, 'web/haproxy', SOURCE, norm, fields);
 }

@@ -21,10 +21,12 @@ const VERDICTS: readonly (readonly [string, string])[] = [
 
 function verdictOf(prefix: string): string {
   const upper = prefix.toUpperCase();
+  // Ubiquiti: `[WAN_LOCAL-D-2147483647]`, D(rop), R(eject) or A(ccept); the rule's own name may say anything.
+  const own = upper.startsWith('[') ? upper.slice(0, upper.indexOf(']') + 1) : '';
+  if (own.includes('-A-')) return 'allow';
+  if (own.includes('-D-') || own.includes('-R-')) return 'deny';
   for (const [wordInPrefix, action] of VERDICTS) if (upper.includes(wordInPrefix)) return action;
-  // Ubiquiti: `[WAN_LOCAL-D-2147483647]`, default action D(rop), R(eject) or A(ccept).
-  if (upper.includes('-D-') || upper.includes('-R-')) return 'deny';
-  return upper.includes('-A-') ? 'allow' : 'log';
+  return 'log';
 }
 
 /** The packet line at `at`, whatever stands before `SRC=`; null when it is none. */

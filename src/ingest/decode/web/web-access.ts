@@ -7,7 +7,17 @@
 import { type DecodedEvent, type LogSource, type Normalised, OCSF_CLASS } from '../../../core/index.ts';
 import { baseNorm, type Fields, type Frame, makeEvent } from '../decode-frame.ts';
 import { logSource } from '../decode-source.ts';
-import { indexOfCode, intOf, ipWord, skipDigits, skipSpaces, startsAt, tokenEnd, word } from '../decode-text.ts';
+import {
+  indexOfCode,
+  intOf,
+  ipWord,
+  lastIndexOfCode,
+  skipDigits,
+  skipSpaces,
+  startsAt,
+  tokenEnd,
+  word,
+} from '../decode-text.ts';
 import { readClfTime } from '../decode-time.ts';
 import { putRequest, quoteEnd } from './web-request.ts';
 
@@ -69,7 +79,11 @@ export function decodeAccess(text: string, at: number, end: number, frame: Frame
   norm.event_code = 'http-request';
   if (ip) norm.src_ip = fields['c-ip'] = ip;
   else norm.src_host = fields['c-ip'] = word(text, clientAt, clientEnd);
-  if (hostEnd > at) norm.domain = fields['cs-host'] = word(text, at, hostEnd);
+  if (hostEnd > at) {
+    const colon = lastIndexOfCode(text, 58, at, hostEnd);
+    norm.domain = word(text, at, colon > at ? colon : hostEnd);
+    fields['cs-host'] = word(text, at, hostEnd);
+  }
   putUser(text, clientEnd, headEnd, norm, fields);
   putRequest(text, requestAt, requestEnd, norm, fields);
   const server = putRest(text, at, hostEnd, requestAt, requestEnd, statusEnd, end, status, norm, fields, frame);

@@ -102,9 +102,12 @@ function putBasicFailure(text: string, at: number, end: number, norm: Normalised
 }
 
 function endOfName(text: string, at: number, end: number): number {
-  const colon = find(text, ': ', at, end);
-  const missing = find(text, ' not found', at, end);
-  return colon < 0 ? missing : missing < 0 ? colon : Math.min(colon, missing);
+  let first = -1;
+  for (const after of [': ', ' not found', ' authentication failure']) {
+    const place = find(text, after, at, end);
+    if (place >= 0 && (first < 0 || place < first)) first = place;
+  }
+  return first;
 }
 
 function decodeApache(text: string, at: number, end: number, frame: Frame): DecodedEvent | null {
