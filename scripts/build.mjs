@@ -1,0 +1,54 @@
+/** `npm run build`: builds the console into dist/console when its sources changed, and says so in one line. */
+
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
+const DIST = join(ROOT, 'dist');
+const OUT = join(DIST, 'console');
+const NEXT = join(DIST, 'console.next');
+const STAMP = join(DIST, '.stamp');
+
+/** Files that decide what the console is; its test aids do not. */
+function sources() {
+  const folder = join(ROOT, 'src', 'console');
+  const inside = readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && !/\.test\.tsx?$/.test(entry.name))
+    .map((entry) => join(entry.parentPath, entry.name))
+    .filter((path) => !relative(folder, path).startsWith('testing'));
+  return [...inside, join(ROOT, 'vite.config.ts'), join(ROOT, 'package-lock.json')].filter(existsSync).sort();
+}
+
+function digest() {
+  const hash = createHash('sha256');
+  for (const path of sources()) hash.update(relative(ROOT, path)).update('\0').update(readFileSync(path)).update('\0');
+  return hash.digest('hex');
+}
+
+const wanted = digest();
+const have = existsSync(STAMP) && existsSync(join(OUT, 'index.html')) ? readFileSync(STAMP, 'utf8') : '';
+if (have !== wanted) {
+  const started = performance.now();
+  const live = process.stderr.isTTY;
+  if (live) process.stderr.write('Building the console …');
+  try {
+    const { build } = await import('vite');
+    mkdirSync(DIST, { recursive: true });
+    await build({
+      configFile: join(ROOT, 'vite.config.ts'),
+      logLevel: 'error',
+      build: { outDir: NEXT, emptyOutDir: true },
+    });
+    // A running desk serves the old console until the new one is whole.
+    rmSync(OUT, { recursive: true, force: true });
+    renameSync(NEXT, OUT);
+    writeFileSync(STAMP, wanted);
+  } catch (error) {
+    process.stderr.write(`${live ? '\r\x1b[2K' : ''}The console could not be built.\n${error?.stack ?? error}\n`);
+    process.exit(2);
+  }
+  const seconds = ((performance.now() - started) / 1000).toFixed(1);
+  process.stderr.write(`${live ? '\r\x1b[2K' : ''}Building the console: ${seconds} s\n`);
+}
