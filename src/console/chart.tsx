@@ -8,6 +8,8 @@ import { texts } from './texts.ts';
 import { localTime } from './time.tsx';
 
 const TABLE_ROWS_MAX = 100;
+/** One or two points still get an axis that means something. */
+const SPAN_SEC_MIN = 60;
 
 interface ChartProps {
   /** Unix seconds, ascending. */
@@ -21,6 +23,14 @@ interface ChartProps {
   readonly onZoom?: ((fromMs: number, toMs: number) => void) | undefined;
 }
 
+/** Ticks of the time axis in the 24-hour clock: step in seconds, format, and what is added where the day turns. */
+const TICKS: uPlot.Axis.DynamicValues | uPlot.Axis.Values = [
+  [86_400, '{D} {MMM}', '\n{YYYY}', null, null, null, null, null, 1],
+  [3600, '{HH}:{mm}', '\n{D} {MMM}', null, '\n{D} {MMM}', null, null, null, 1],
+  [60, '{HH}:{mm}', '\n{D} {MMM}', null, '\n{D} {MMM}', null, null, null, 1],
+  [1, '{HH}:{mm}:{ss}', '\n{D} {MMM}', null, '\n{D} {MMM}', null, null, null, 1],
+];
+
 const colour = (name: string) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 function optionsFor(props: ChartProps, width: number, height: number): uPlot.Options {
@@ -32,10 +42,16 @@ function optionsFor(props: ChartProps, width: number, height: number): uPlot.Opt
     height,
     legend: { show: false },
     cursor: { y: false, drag: { x: props.onZoom !== undefined, y: false, setScale: false } },
-    scales: { x: { time: true }, y: { range: (_plot, _min, max) => [0, Math.max(1, max * 1.1)] } },
+    scales: {
+      x: {
+        time: true,
+        range: (_plot, min, max) => (max - min >= SPAN_SEC_MIN ? [min, max] : [(max ?? 0) - SPAN_SEC_MIN, max ?? 0]),
+      },
+      y: { range: (_plot, _min, max) => [0, Math.max(1, max * 1.1)] },
+    },
     axes: [
-      { ...axis, space: 70 },
-      { ...axis, size: 56, label: props.unit, labelSize: 18, labelFont: '12px system-ui, sans-serif' },
+      { ...axis, space: 80, values: TICKS },
+      { ...axis, size: 56, space: 26, label: props.unit, labelSize: 18, labelFont: '12px system-ui, sans-serif' },
     ],
     series: [
       {},

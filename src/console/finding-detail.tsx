@@ -144,7 +144,7 @@ function Facts({ finding }: { finding: Finding }) {
       </div>
       {finding.due && (
         <div>
-          <dt>{t.due}</dt>
+          <dt>{t.dueColumn}</dt>
           <dd>
             <Moment at={finding.due} />
           </dd>

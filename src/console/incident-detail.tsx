@@ -206,6 +206,7 @@ function momentsOf(incident: Incident, alerts: readonly Alert[]): Moments[] {
 
 function Timeline({ incident, alerts }: { incident: Incident; alerts: readonly Alert[] }) {
   const moments = momentsOf(incident, alerts);
+  const first = moments.find((moment) => moment.kind === 'alert');
   return (
     <section aria-labelledby="timeline">
       <h3 id="timeline">{t.timeline}</h3>
@@ -216,7 +217,7 @@ function Timeline({ incident, alerts }: { incident: Incident; alerts: readonly A
               <Moment at={moment.at} />
             </p>
             {moment.kind === 'alert' && (
-              <details className="timeline-alert">
+              <details className="timeline-alert" open={moment === first}>
                 <summary>
                   <Severity level={moment.alert.rule.level} /> {moment.alert.title}
                 </summary>

@@ -6,6 +6,8 @@ import { useKeys } from './keys.ts';
 import { texts } from './texts.ts';
 
 interface SplitViewProps {
+  /** The page's name: its heading while only the detail is on screen. */
+  readonly title: string;
   readonly list: ReactNode;
   readonly detail: ReactNode | null;
   readonly detailLabel: string;
@@ -14,7 +16,7 @@ interface SplitViewProps {
   readonly balance?: 'even' | 'wide';
 }
 
-export function SplitView({ list, detail, detailLabel, onClose, balance = 'wide' }: SplitViewProps) {
+export function SplitView({ title, list, detail, detailLabel, onClose, balance = 'wide' }: SplitViewProps) {
   const panel = useRef<HTMLElement>(null);
   const open = detail !== null;
   const close = () => {
@@ -31,6 +33,9 @@ export function SplitView({ list, detail, detailLabel, onClose, balance = 'wide'
       <div className="split-list">{list}</div>
       {open && (
         <section className="split-detail" aria-label={detailLabel} tabIndex={-1} ref={panel}>
+          <div className="narrow-only">
+            <h1 className="visually-hidden">{title}</h1>
+          </div>
           <div className="split-close">
             <Button onClick={close}>{texts.split.back}</Button>
           </div>

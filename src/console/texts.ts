@@ -310,6 +310,7 @@ export const texts = {
     asset: 'Asset',
     room: 'Recommendation',
     due: 'due',
+    dueColumn: 'Due',
     action: 'Action',
     kind: 'Kind',
     detail: 'Finding',

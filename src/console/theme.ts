@@ -1,6 +1,6 @@
 /** Mantine's theme over our own CSS variables (`theme.css`): one accent, the rest neutral, system fonts, small sizes. */
 
-import { type CSSVariablesResolver, createTheme, type MantineColorsTuple } from '@mantine/core';
+import { Button, type CSSVariablesResolver, createTheme, type MantineColorsTuple } from '@mantine/core';
 
 /** From lightest to darkest; 7 carries white text, 3 carries dark text, each above 4.5 : 1. */
 const accent: MantineColorsTuple = [
@@ -16,11 +16,24 @@ const accent: MantineColorsTuple = [
   '#063a58',
 ];
 
+/** Mantine's dark scale, from text to ground, in our blue-greys: dark is not black. */
+const dark: MantineColorsTuple = [
+  '#e4e9f0',
+  '#c9d1dc',
+  '#a9b4c3',
+  '#76849a',
+  '#4b5768',
+  '#343e4b',
+  '#272f3a',
+  '#1d232c',
+  '#171c23',
+  '#0f1318',
+];
+
 export const theme = createTheme({
   primaryColor: 'accent',
   primaryShade: { light: 7, dark: 3 },
-  autoContrast: true,
-  colors: { accent },
+  colors: { accent, dark },
   fontFamily: 'var(--font-text)',
   fontFamilyMonospace: 'var(--font-mono)',
   fontSizes: { xs: '13px', sm: '13px', md: '14px', lg: '16px', xl: '18px' },
@@ -30,12 +43,15 @@ export const theme = createTheme({
   respectReducedMotion: true,
   focusRing: 'auto',
   components: {
-    Button: { defaultProps: { size: 'xs', variant: 'default' } },
+    Button: Button.extend({
+      defaultProps: { size: 'xs', variant: 'default' },
+      vars: (_theme, props) => ({ root: props.variant === 'filled' ? { '--button-color': 'var(--on-accent)' } : {} }),
+    }),
     TextInput: { defaultProps: { size: 'xs' } },
     PasswordInput: { defaultProps: { size: 'sm' } },
     Textarea: { defaultProps: { size: 'xs' } },
     NativeSelect: { defaultProps: { size: 'xs' } },
-    Checkbox: { defaultProps: { size: 'xs' } },
+    Checkbox: { defaultProps: { size: 'xs', iconColor: 'var(--on-accent)' } },
     SegmentedControl: { defaultProps: { size: 'xs' } },
   },
 });

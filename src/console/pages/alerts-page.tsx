@@ -73,6 +73,7 @@ export default function AlertsPage() {
   const filtered = Object.values(params).some((value) => value !== undefined);
   return (
     <SplitView
+      title={texts.pages.alerts}
       detailLabel={t.detail}
       onClose={() => setFilters({ id: undefined })}
       detail={filters.id === undefined ? null : <AlertDetail key={filters.id} id={filters.id} />}

@@ -50,6 +50,7 @@ export default function AssetsPage() {
   const unknown = list.items.filter((item) => item.class === 'unknown').length;
   return (
     <SplitView
+      title={texts.pages.assets}
       detailLabel={t.detail}
       onClose={() => setFilters({ id: undefined })}
       detail={filters.id === undefined ? null : <AssetDetail key={filters.id} id={filters.id} />}

@@ -21,7 +21,7 @@ const t = texts.events;
 const mono = (value: unknown) => (value === undefined ? '' : <span className="mono">{String(value)}</span>);
 
 const COLUMNS: readonly TableColumn<EventRecord>[] = [
-  { id: 'time', header: t.time, width: '190px', cell: (item) => <Clock at={item.time} /> },
+  { id: 'time', header: t.time, width: 'clamp(104px, 22%, 190px)', cell: (item) => <Clock at={item.time} /> },
   { id: 'host', header: t.host, width: '130px', minTablePx: 760, cell: (item) => mono(item.ocsf.host) },
   { id: 'user', header: t.user, width: '110px', minTablePx: 980, cell: (item) => mono(item.ocsf.user) },
   { id: 'src', header: t.address, width: '130px', minTablePx: 860, cell: (item) => mono(item.ocsf.src_ip) },
@@ -58,6 +58,7 @@ export default function EventsPage() {
   const wrong = list.error?.code === 'BAD_QUERY' ? list.error : null;
   return (
     <SplitView
+      title={texts.pages.events}
       detailLabel={t.detail}
       onClose={() => setFilters({ id: undefined })}
       detail={filters.id === undefined ? null : <EventDetail key={filters.id} id={filters.id} />}

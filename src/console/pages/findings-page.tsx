@@ -32,7 +32,7 @@ const COLUMNS: readonly TableColumn<Finding>[] = [
   { id: 'state', header: texts.columns.state, width: '84px', minTablePx: 640, cell: (item) => t.states[item.state] },
   {
     id: 'due',
-    header: t.due,
+    header: t.dueColumn,
     width: '112px',
     minTablePx: 760,
     cell: (item) => (item.due ? <Ago at={item.due} /> : <span className="dim">–</span>),
@@ -47,6 +47,7 @@ export default function FindingsPage() {
   );
   return (
     <SplitView
+      title={texts.pages.findings}
       detailLabel={t.detail}
       onClose={() => setFilters({ id: undefined, view: 'list' })}
       detail={filters.id === undefined ? null : <FindingDetail key={filters.id} id={filters.id} />}

@@ -62,6 +62,7 @@ export default function IncidentsPage() {
   const filtered = Boolean(filters.text ?? filters.entity ?? filters.assignee);
   return (
     <SplitView
+      title={texts.pages.incidents}
       balance="even"
       detailLabel={t.detail}
       onClose={() => setFilters({ id: undefined })}

@@ -80,6 +80,7 @@ export default function SourcesPage() {
   const open = list.items.find((item) => item.id === filters.id);
   return (
     <SplitView
+      title={texts.pages.sources}
       detailLabel={t.detail}
       onClose={() => setFilters({ id: undefined })}
       detail={open ? <SourceDetail key={open.id} source={open} /> : null}
@@ -115,7 +116,8 @@ function Answer({ items, loading }: { items: readonly Source[]; loading: boolean
   const lasting = items.filter((item) => !isOnce(item));
   const silent = lasting.filter((item) => silentSec(item, now) !== null);
   const records = items.reduce((sum, item) => sum + item.not_understood, 0);
-  return <>{t.answer(lasting.length - silent.length, lasting.length, silent[0]?.name, records)}</>;
+  const sending = lasting.filter((item) => item.last_seen !== null).length - silent.length;
+  return <>{t.answer(sending, lasting.length, silent[0]?.name, records)}</>;
 }
 
 function SourceDetail({ source }: { source: Source }) {
