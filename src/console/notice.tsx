@@ -12,7 +12,7 @@ export function Problem({ error, retry }: { error: unknown; retry?: (() => void)
   if (!error) return null;
   const problem = error instanceof ProblemError ? error : null;
   const title = problem?.title ?? texts.problem.unexpected;
-  const detail = problem ? problem.message : error instanceof Error ? error.message : String(error);
+  const detail = problem ? problem.message : error instanceof Error ? error.message : '';
   return (
     <div role="alert" className="notice notice-problem">
       <p>

@@ -18,7 +18,8 @@ import { type TableColumn, VirtualTable } from '../virtual-table.tsx';
 
 const Chart = lazy(() => import('../chart.tsx'));
 const t = texts.events;
-const mono = (value: unknown) => (value === undefined ? '' : <span className="mono">{String(value)}</span>);
+const mono = (value: string | number | undefined) =>
+  value === undefined ? '' : <span className="mono">{String(value)}</span>;
 
 const COLUMNS: readonly TableColumn<EventRecord>[] = [
   { id: 'time', header: t.time, width: 'clamp(104px, 22%, 190px)', cell: (item) => <Clock at={item.time} /> },
