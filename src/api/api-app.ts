@@ -136,7 +136,13 @@ export async function buildApp(o: AppOptions, place: AppPlace): Promise<FastifyI
       : sessionStillGood(api, caller.id as PersonId, caller.sessionId as SessionId),
   );
   await app.register(cookie);
-  await app.register(compress, { customTypes: COMPRESSED, threshold: 2048, encodings: ['br', 'gzip'] });
+  await app.register(compress, {
+    customTypes: COMPRESSED,
+    threshold: 2048,
+    encodings: ['br', 'gzip'],
+    // Compressed requests are for the ingest addresses, which unpack them under limits of their own.
+    globalDecompression: false,
+  });
   await registerHeaders(app, place.secure);
   registerLogLine(app);
   registerCaller(app, api);
