@@ -44,7 +44,7 @@ function chunk(turn: number): Buffer {
 }
 
 async function flood(desk: Desk, linesPerSec: number, seconds: number): Promise<number> {
-  const { host, port } = desk.listener('syslog TCP');
+  const { host, port } = desk.listener('syslog-tcp');
   const end = performance.now() + seconds * 1000;
   const start = performance.now();
   let sent = 0;
@@ -111,7 +111,7 @@ async function latency(
       }
     }
   })().catch(() => {});
-  const { host, port } = desk.listener('syslog TCP');
+  const { host, port } = desk.listener('syslog-tcp');
   const attacker = connect(port, host);
   let attack = 0;
   const timer = setInterval(() => {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { FastifyInstance } from 'fastify';
 import { Value } from 'typebox/value';
-import { buildApp, createLog } from '../src/api/index.ts';
+import { buildApp, createLiveBus, createLog, registerDesk } from '../src/api/index.ts';
 import { type Config, ConfigSchema, systemClock } from '../src/core/index.ts';
 import { registerIngestRoutes } from '../src/ingest/index.ts';
 import { openStore } from '../src/store/index.ts';
@@ -16,6 +16,7 @@ const PATH = fileURLToPath(new URL('../docs/openapi.json', import.meta.url));
 /** The routes of the other parts: only declared, never called, so they need nothing that works. One line each. */
 async function register(app: FastifyInstance): Promise<void> {
   registerIngestRoutes(app, { clock: systemClock, exercise: false, eventsPerSecMax: 1 } as never);
+  await registerDesk(app, { live: createLiveBus() } as never);
 }
 
 /** Keys in order, so that the file changes only where the routes do. */

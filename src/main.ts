@@ -1,17 +1,209 @@
 /** The composition root: the only file that knows every part. Each command loads what it needs when it is called. */
 
-import { Command } from 'commander';
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { Command, InvalidArgumentError } from 'commander';
 import { openTerminal } from './cli/terminal.ts';
-import { EXIT, errorLine } from './core/index.ts';
+import { EXIT, errorLine, type Finding, type Severity, systemClock } from './core/index.ts';
 
 const terminal = openTerminal();
 const program = new Command('asepsis')
   .description('Self-hosted cyber-security for healthcare organisations')
-  .version('0.1.0');
+  .version('0.1.0')
+  .showHelpAfterError('(asepsis --help shows what there is)')
+  .exitOverride();
+
+const DATA = ['-d, --data <folder>', 'the folder that holds everything', './data'] as const;
+const positive = (text: string) => {
+  const value = Number(text);
+  if (!(value > 0)) throw new InvalidArgumentError('A number above 0 is needed.');
+  return value;
+};
+
+program
+  .command('serve')
+  .description('the desk, the API, the listeners, the workers')
+  .option(...DATA)
+  .option('-c, --config <file>', 'the configuration (otherwise asepsis.yaml in the data folder)')
+  .option('--json', 'one JSON line when ready, logs as JSON')
+  .action(async (o: { data: string; config?: string; json?: boolean }) => {
+    const { serve } = await import('./main-serve.ts');
+    await serve(o, terminal);
+  });
+
+program
+  .command('rehearse')
+  .description('a generated hospital under attack, on a data folder of its own, to look and to practise')
+  .option('-d, --data <folder>', 'the folder of the exercise', './data-rehearsal')
+  .option('-c, --config <file>', 'the configuration')
+  .option('--json', 'one JSON line when ready')
+  .option('--seed <number>', 'the same seed is the same night', positive, 1)
+  .option('--speed <factor>', '1 as it would happen, 10 ten times as fast', positive, 1)
+  .option('--rate <records>', 'ordinary records a second at speed 1', positive, 40)
+  .option('--for <seconds>', 'ends after so much of the night', positive)
+  .action(
+    async (o: {
+      data: string;
+      config?: string;
+      json?: boolean;
+      seed: number;
+      speed: number;
+      rate: number;
+      for?: number;
+    }) => {
+      const { rehearse } = await import('./main-rehearse.ts');
+      await rehearse({ ...o, seconds: o.for ?? 0 }, terminal);
+    },
+  );
+
+program
+  .command('check')
+  .description('a first round of this machine: findings in every room that can judge it')
+  .option(...DATA)
+  .option('--json', 'one finding a line')
+  .action(async (o: { data: string; json?: boolean }) => {
+    const { openRooms, prepareDataDir } = await import('./main-serve.ts');
+    const { checkThisMachine, measureCoverage } = await import('./main-check.ts');
+    const { openStore } = await import('./store/index.ts');
+    const store = await openStore({ dataDir: await prepareDataDir(o.data), clock: systemClock });
+    try {
+      const rooms = openRooms(store);
+      const result = await checkThisMachine({
+        store,
+        rooms,
+        clock: systemClock,
+        signal: new AbortController().signal,
+        onProgress: terminal.progress,
+      });
+      await measureCoverage(store, rooms);
+      terminal.progress('');
+      for (const finding of bySeverity(result.findings))
+        terminal.out(o.json ? `${JSON.stringify(publicFinding(finding))}\n` : findingLines(finding));
+      for (const sentence of [
+        ...result.notSeen.map((text) => `Not seen: ${text}`),
+        ...result.failed.map((text) => `Failed: ${text}`),
+      ])
+        terminal.say(sentence);
+      if (!o.json)
+        terminal.say(
+          `${result.findings.length} findings on ${result.asset.name}; ${result.fixed.length} fixed since the last round.`,
+        );
+      const open = result.findings.some((finding) => finding.state === 'open');
+      process.exitCode = result.failed.length > 0 ? EXIT.failure : open ? EXIT.findings : EXIT.clean;
+    } finally {
+      await store.close();
+    }
+  });
+
+program
+  .command('doctor')
+  .description('configuration, disk, ports, clock, permissions, database: what is wrong and what to do')
+  .option(...DATA)
+  .option('-c, --config <file>', 'the configuration')
+  .option('--json', 'one JSON object a line')
+  .action(async (o: { data: string; config?: string; json?: boolean }) => {
+    const { diagnose } = await import('./cli/doctor.ts');
+    const { openMachine } = await import('./cli/machine.ts');
+    const { openStore } = await import('./store/index.ts');
+    const found = await diagnose({
+      dataDir: o.data,
+      ...(o.config === undefined ? {} : { configPath: o.config }),
+      machine: openMachine(),
+      openStore: () => openStore({ dataDir: o.data, clock: systemClock }),
+    });
+    const mark = { good: 'ok  ', look: 'look', bad: 'BAD ', unknown: '?   ' } as const;
+    for (const item of found)
+      terminal.out(
+        o.json
+          ? `${JSON.stringify(item)}\n`
+          : `${mark[item.state]}  ${item.what}: ${item.detail}${item.advice ? `\n      → ${item.advice}` : ''}\n`,
+      );
+    process.exitCode = found.some((item) => item.state === 'bad') ? EXIT.findings : EXIT.clean;
+  });
+
+program
+  .command('backup')
+  .description('copies everything into a new folder; works while it serves')
+  .argument('<folder>')
+  .option(...DATA)
+  .action(async (target: string, o: { data: string }) => {
+    const { backup } = await import('./cli/backup.ts');
+    const { openStore } = await import('./store/index.ts');
+    const store = await openStore({ dataDir: o.data, clock: systemClock });
+    try {
+      const index = await backup({ dataDir: o.data, target, store, clock: systemClock, onProgress: terminal.progress });
+      terminal.say(`${index.files.length} files in ${target}. ${index.note}`);
+    } finally {
+      await store.close();
+    }
+  });
+
+program
+  .command('restore')
+  .description('brings a backup back into an empty data folder, after checking every file')
+  .argument('<folder>')
+  .option(...DATA)
+  .action(async (source: string, o: { data: string }) => {
+    const { restore } = await import('./cli/backup.ts');
+    const index = await restore({ source, dataDir: o.data, onProgress: terminal.progress });
+    terminal.say(
+      `Restored ${index.files.length} files of ${index.made} into ${o.data}. ${index.store === 'postgres' ? index.note : ''}`,
+    );
+  });
+
+program
+  .command('bench')
+  .description('benchmarks: ingest, archive, search, detect, decode, stream')
+  .argument('<name>')
+  .argument('[options...]', 'passed on to the benchmark')
+  .option('--json', 'the figures as one JSON object (they always are)')
+  .allowUnknownOption()
+  .action(async (name: string, rest: string[]) => {
+    if (!/^[a-z]{2,20}$/.test(name)) throw new InvalidArgumentError('A benchmark is one word, such as ingest.');
+    const file = join(import.meta.dirname, '..', 'bench', `bench-${name}.ts`);
+    const child = spawn(process.execPath, [file, ...rest], { stdio: 'inherit' });
+    process.exitCode = await new Promise<number>((resolve) =>
+      child.on('close', (code) => resolve(code ?? EXIT.failure)),
+    );
+  });
+
+const RANK: Readonly<Record<Severity, number>> = { critical: 0, high: 1, medium: 2, low: 3, information: 4 };
+const SHAPE: Readonly<Record<Severity, string>> = { critical: '◆', high: '▲', medium: '●', low: '○', information: '–' };
+const bySeverity = (findings: readonly Finding[]) => findings.toSorted((a, b) => RANK[a.severity] - RANK[b.severity]);
+
+function findingLines(finding: Finding): string {
+  return `${SHAPE[finding.severity]} ${finding.severity.padEnd(11)} ${finding.title}\n    ${finding.fix.title}: ${finding.fix.how}\n`;
+}
+
+/** The shape that every command prints for a finding. */
+function publicFinding(finding: Finding): object {
+  const { id, room, kind, severity, asset, title, evidence, first_seen, last_seen, due, fix, state } = finding;
+  return { id, room, kind, severity, asset, title, evidence, first_seen, last_seen, due, fix, state };
+}
+
+/** Commands that rooms and adapters bring themselves; loaded only when one of their words is asked for. */
+async function lateCommands(verb: string | undefined): Promise<void> {
+  const wants = (...verbs: string[]) =>
+    verb === undefined || verb === 'help' || verb === '--help' || verb === '-h' || verbs.includes(verb);
+  if (wants('archive', 'hunt')) (await import('./archive/index.ts')).archiveCommands(program, terminal);
+  if (wants('audit')) (await import('./store/index.ts')).auditCommands(program, terminal);
+  if (wants('tls', 'people', 'token')) (await import('./api/index.ts')).apiCommands(program, terminal);
+  if (wants('detect', 'rules')) {
+    const { decodeFile } = await import('./main-decode-file.ts');
+    const ownRules = join(import.meta.dirname, '..', 'rules');
+    (await import('./detection/index.ts')).detectionCommands(program, terminal, { decodeFile, ownRules });
+  }
+}
 
 try {
+  await lateCommands(process.argv[2]);
   await program.parseAsync(process.argv);
 } catch (error) {
-  terminal.say(`asepsis: ${errorLine(error)}`);
-  process.exitCode = EXIT.failure;
+  const code = (error as { code?: string }).code ?? '';
+  if (code.startsWith('commander.'))
+    process.exitCode = (error as { exitCode: number }).exitCode === 0 ? EXIT.clean : EXIT.failure;
+  else {
+    terminal.say(`asepsis: ${errorLine(error)}`);
+    process.exitCode = EXIT.failure;
+  }
 }

@@ -51,7 +51,7 @@ test.skipIf(!canAttack)('hydra against sshd becomes one incident that names both
   await page.getByRole('heading', { name: 'Incidents', exact: true }).first().waitFor();
 
   // sshd's own lines, framed as its syslog call would, over TCP to the desk.
-  const syslog = desk.listener('syslog TCP');
+  const syslog = desk.listener('syslog-tcp');
   const socket = connect(syslog.port, syslog.host);
   let firstFailureMs = 0;
   sshd.onLine((line) => {

@@ -3,4 +3,5 @@
 export { type DetectionDeps, detectionCommands } from './detection-commands.ts';
 export { createEngine, type Engine, type EngineStats } from './detection-engine.ts';
 export { type LoadedRules, loadRules } from './detection-load.ts';
+export { createDetection } from './detection-room.ts';
 export type { Refusal, Rule } from './detection-rule.ts';

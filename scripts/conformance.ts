@@ -1,0 +1,28 @@
+/** `npm run conformance -- --data FOLDER`: runs parts of the system over real data from the field and reports how well they do. */
+
+import { parseArgs } from 'node:util';
+import { conformanceDecode } from './conformance-decode.ts';
+import { conformanceSigma } from './conformance-sigma.ts';
+
+interface Verdict {
+  readonly name: string;
+  readonly ok: boolean;
+  readonly lines: string[];
+}
+
+const PARTS: readonly ((dataDir: string) => Promise<Verdict>)[] = [conformanceSigma, conformanceDecode];
+
+const { values } = parseArgs({ options: { data: { type: 'string' } } });
+if (!values.data) {
+  process.stderr.write('Which data? npm run conformance -- --data FOLDER\n');
+  process.exit(2);
+}
+let failed = 0;
+for (const part of PARTS) {
+  const verdict = await part(values.data);
+  process.stdout.write(
+    `${verdict.ok ? 'ok  ' : 'FAIL'}  ${verdict.name}\n${verdict.lines.map((line) => `      ${line}\n`).join('')}`,
+  );
+  if (!verdict.ok) failed++;
+}
+process.exitCode = failed === 0 ? 0 : 1;

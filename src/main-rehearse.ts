@@ -1,0 +1,66 @@
+/** `asepsis rehearse`: a desk on a data folder of its own, and a generated hospital that is attacked through the real listeners. */
+
+import { randomBytes } from 'node:crypto';
+import { createToken } from './api/index.ts';
+import { AsepsisError, systemClock, type Terminal } from './core/index.ts';
+import { announce, type ServeOptions, startDesk, untilSignal } from './main-serve.ts';
+import { createHospital, createRandom, night, sendRehearsal } from './rehearsal/index.ts';
+
+export interface RehearseOptions extends ServeOptions {
+  readonly seed: number;
+  readonly speed: number;
+  readonly rate: number;
+  /** Seconds of the night after which it ends by itself; 0: until stopped. */
+  readonly seconds: number;
+}
+
+const ATTACK_AT_MS = 8_000;
+const ATTACK_EVERY_MS = 900_000;
+
+export async function rehearse(o: RehearseOptions, terminal: Terminal): Promise<void> {
+  const running = await startDesk({ ...o, exercise: true }, terminal);
+  const stop = new AbortController();
+  try {
+    announce(running, o, terminal);
+    terminal.say('This is an exercise: a generated hospital, and an attack that begins in a few seconds.');
+    const tcp = running.listeners.find((listener) => listener.name === 'syslog-tcp');
+    if (!tcp) throw new AsepsisError('CONFIG_INVALID', 'The rehearsal needs syslog.tcp to be enabled.');
+    const colon = tcp.address.lastIndexOf(':');
+    const { secret } = await createToken(
+      { store: running.store, clock: systemClock, random: (n) => randomBytes(n) },
+      {
+        name: 'rehearsal: Windows events',
+        scope: 'ingest',
+        role: null,
+        source: null,
+        createdBy: 'rehearsal',
+        expiresDays: 1,
+      },
+    );
+    const random = createRandom(o.seed);
+    const hospital = createHospital(random);
+    const sending = sendRehearsal(
+      night(hospital, random, { perSec: o.rate, attackAtMs: ATTACK_AT_MS, attackEveryMs: ATTACK_EVERY_MS }),
+      {
+        syslog: {
+          host: tcp.address.slice(0, colon).replace(/^\[|\]$/g, ''),
+          port: Number(tcp.address.slice(colon + 1)),
+        },
+        http: { origin: running.origin, token: secret },
+        speed: o.speed,
+        ...(o.seconds > 0 ? { untilMs: o.seconds * 1000 } : {}),
+        signal: stop.signal,
+        onSent: (lines) => terminal.progress(`${lines} records sent`),
+      },
+    ).catch((error: unknown) => {
+      if (!stop.signal.aborted)
+        terminal.say(`The exercise stopped sending: ${error instanceof Error ? error.message : String(error)}`);
+      return 0;
+    });
+    const ended = o.seconds > 0 ? sending : new Promise<never>(() => {});
+    await Promise.race([untilSignal(), ended]);
+  } finally {
+    stop.abort();
+    await running.close();
+  }
+}

@@ -1,0 +1,78 @@
+/** What the pipeline's thread and the main thread say to each other; everything is plain data, so that it can be cloned. */
+
+import type { Alert, SourceCount, SourceId } from '../core/index.ts';
+
+export interface PipelineSetup {
+  readonly streamDir: string;
+  readonly signal: SharedArrayBuffer;
+  readonly archiveDir: string;
+  readonly stateFile: string;
+  readonly retentionDays: number;
+  readonly ruleFolders: readonly string[];
+  /** Sources' counts are in the store up to this block: earlier ones of a replay are not counted again. */
+  readonly countedSeq: number;
+  readonly zones: Readonly<Record<SourceId, string>>;
+}
+
+/** A host that named itself in its logs. */
+export interface Sighting {
+  readonly host: string;
+  readonly addresses: readonly string[];
+  readonly format: string;
+  readonly product: string | null;
+  readonly source: SourceId;
+  readonly lastMs: number;
+  readonly exercise: boolean;
+}
+
+export interface PipelineProgress {
+  /** Since the thread started. */
+  readonly events: number;
+  readonly alerts: number;
+  readonly seq: number;
+  readonly durableSeq: number;
+  readonly ackedSeq: number;
+  readonly perSec: number;
+  /** Age of the oldest block that waits, 0 when none does. */
+  readonly lagMs: number;
+  readonly rssBytes: number;
+}
+
+export interface RefusedRule {
+  readonly file: string;
+  readonly line: number;
+  readonly reason: string;
+}
+
+export interface RuleSummary {
+  readonly id: string;
+  readonly title: string;
+  readonly level: string;
+  readonly tags: readonly string[];
+  readonly description: string;
+  readonly file: string;
+}
+
+export type FromPipeline =
+  | {
+      readonly type: 'ready';
+      readonly rules: readonly RuleSummary[];
+      readonly refused: readonly RefusedRule[];
+      readonly note: string | null;
+    }
+  | { readonly type: 'alerts'; readonly call: number; readonly alerts: readonly Alert[] }
+  | {
+      readonly type: 'counts';
+      readonly call: number;
+      readonly seq: number;
+      readonly counts: readonly SourceCount[];
+      readonly sightings: readonly Sighting[];
+    }
+  | { readonly type: 'progress'; readonly progress: PipelineProgress }
+  | { readonly type: 'stopped' };
+
+export type ToPipeline =
+  | { readonly type: 'done'; readonly call: number; readonly error: string | null }
+  | { readonly type: 'zones'; readonly zones: Readonly<Record<SourceId, string>> }
+  | { readonly type: 'flush' }
+  | { readonly type: 'stop' };

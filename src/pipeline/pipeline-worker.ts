@@ -1,0 +1,98 @@
+/** The pipeline's thread: opens its own reader, decoder, rules and archive, and asks the main thread only for the store. */
+
+import assert from 'node:assert';
+import { parentPort, workerData } from 'node:worker_threads';
+import { openArchiveWriter } from '../archive/index.ts';
+import { systemClock } from '../core/index.ts';
+import { createEngine, loadRules } from '../detection/index.ts';
+import { createDecoder } from '../ingest/decode/index.ts';
+import { openSegmentReader } from '../stream/index.ts';
+import type { FromPipeline, PipelineSetup, ToPipeline } from './pipeline-messages.ts';
+import { runPipeline } from './pipeline-run.ts';
+import { readState, writeState } from './pipeline-state.ts';
+
+assert(parentPort, 'the pipeline runs as a worker thread');
+const port = parentPort;
+const setup = workerData as PipelineSetup;
+const stop = new AbortController();
+const say = (message: FromPipeline) => port.postMessage(message);
+
+const calls = new Map<number, { resolve: () => void; reject: (error: Error) => void }>();
+let lastCall = 0;
+/** Sends and resolves when the main thread has said that it is done. */
+function ask(message: (call: number) => FromPipeline): Promise<void> {
+  const call = ++lastCall;
+  return new Promise((resolve, reject) => {
+    calls.set(call, { resolve, reject });
+    say(message(call));
+  });
+}
+
+let zones = setup.zones;
+port.on('message', (message: ToPipeline) => {
+  if (message.type === 'stop') stop.abort();
+  else if (message.type === 'zones') zones = message.zones;
+  else if (message.type === 'done') {
+    const waiting = calls.get(message.call);
+    calls.delete(message.call);
+    if (message.error === null) waiting?.resolve();
+    else waiting?.reject(new Error(message.error));
+  }
+});
+
+const reader = await openSegmentReader({ dir: setup.streamDir, signal: setup.signal });
+const consumer = await reader.consumer('pipeline');
+const archive = await openArchiveWriter({
+  dir: setup.archiveDir,
+  streamId: reader.streamId,
+  clock: systemClock,
+  retentionDays: setup.retentionDays,
+});
+const loaded = await loadRules(setup.ruleFolders);
+const engine = createEngine(loaded.rules, { streamId: reader.streamId });
+const memory = await readState(setup.stateFile);
+let note: string | null = null;
+let engineSeq = 0;
+if (memory && memory.seq >= consumer.ackedSeq) {
+  engine.restore(memory.state);
+  engineSeq = memory.seq;
+} else if (consumer.ackedSeq > 0) {
+  note = 'The rules’ memory of earlier events is missing or damaged: counting starts anew.';
+}
+const decoder = createDecoder({ zoneOf: (source) => zones[source] });
+say({
+  type: 'ready',
+  rules: loaded.rules.map((rule) => ({
+    id: rule.id,
+    title: rule.title,
+    level: rule.level,
+    tags: rule.tags,
+    description: rule.description ?? '',
+    file: rule.file,
+  })),
+  refused: loaded.refused,
+  note,
+});
+
+await runPipeline(
+  {
+    consumer,
+    archive,
+    decode: (block) => decoder.decode(block),
+    takeCounts: () => decoder.takeCounts(),
+    engine,
+    engineSeq,
+    countedSeq: setup.countedSeq,
+    writeState: (seq, state) => writeState(setup.stateFile, seq, state),
+    storeAlerts: (alerts) => ask((call) => ({ type: 'alerts', call, alerts })),
+    storeCounts: (seq, counts, sightings) => ask((call) => ({ type: 'counts', call, seq, counts, sightings })),
+    onProgress: (progress) => say({ type: 'progress', progress }),
+    clock: systemClock,
+  },
+  stop.signal,
+);
+await archive.close();
+await consumer.close();
+await reader.close();
+say({ type: 'stopped' });
+port.close();
