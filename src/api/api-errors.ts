@@ -45,7 +45,7 @@ function known(error: unknown): AsepsisError {
   return new AsepsisError(code, SENTENCES[code] ?? 'Something went wrong here.', { cause: error });
 }
 
-export function problemOf(error: AsepsisError) {
+function problemOf(error: AsepsisError) {
   const { status, title, advice } = ERRORS[error.code];
   return {
     type: `urn:asepsis:problem:${error.code.toLowerCase().replaceAll('_', '-')}`,

@@ -31,7 +31,7 @@ export interface TestServer {
   stop(): Promise<void>;
 }
 
-export function testConfig(change: Partial<Config['http']> = {}): Config {
+function testConfig(change: Partial<Config['http']> = {}): Config {
   const config = Value.Default(ConfigSchema, {}) as Config;
   return { ...config, http: { ...config.http, port: 0, ...change } };
 }

@@ -5,8 +5,8 @@ import { AsepsisError } from '../core/index.ts';
 import { isCommonPassword } from './api-common-passwords.ts';
 
 /** NIST SP 800-63B-4 section 3.1.1: at least 8 where the password is one of two factors. */
-export const PASSWORD_CHARS_MIN = 8;
-export const PASSWORD_CHARS_MAX = 256;
+const PASSWORD_CHARS_MIN = 8;
+const PASSWORD_CHARS_MAX = 256;
 /** 19 MiB, two passes, one lane; `algorithm: 2` is argon2id. */
 const ARGON2 = { algorithm: 2, memoryCost: 19_456, timeCost: 2, parallelism: 1 } as const;
 /** Each costs 19 MiB and a thread: more than this many wait, and more than that are told to come back. */
@@ -16,7 +16,7 @@ const WAITING_MAX = 64;
 export type PasswordVerdict = { ok: true } | { ok: false; reason: string };
 
 /** The one form of a password (NIST SP 800-63B-4: NFKC before hashing), so that every keyboard gives the same. */
-export function normalisePassword(password: string): string {
+function normalisePassword(password: string): string {
   return password.normalize('NFKC');
 }
 

@@ -39,7 +39,7 @@ export async function openSeal(dataDir: string, random: (n: number) => Uint8Arra
   return sealWith(key, random);
 }
 
-export function sealWith(key: Uint8Array, random: (n: number) => Uint8Array): Seal {
+function sealWith(key: Uint8Array, random: (n: number) => Uint8Array): Seal {
   const derive = (use: string) => Buffer.from(hkdfSync('sha256', key, '', `asepsis ${use}`, KEY_BYTES));
   const boxKey = derive('seal v1');
   const macKey = derive('mac v1');

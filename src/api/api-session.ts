@@ -75,7 +75,7 @@ export function knownDevice(api: Api, request: FastifyRequest, username: string)
 }
 
 /** True while neither the session's life nor its silence is over. */
-export function sessionAlive(session: Session, nowMs: number): boolean {
+function sessionAlive(session: Session, nowMs: number): boolean {
   return nowMs < Date.parse(session.expires) && nowMs - Date.parse(session.last_seen) < IDLE_MS;
 }
 
