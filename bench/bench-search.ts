@@ -40,7 +40,11 @@ async function build(): Promise<string[]> {
     const batch = Array.from({ length: Math.min(BATCH, events - done) }, () => samples.next());
     if (seen.length < 5000) seen.push(String(batch[done % batch.length]?.norm.src_ip));
     await writer.append(batch, batch.at(-1)?.seq ?? 0);
-    if (done % 200_000 === 0) await writer.settle();
+    if (done % 200_000 === 0) {
+      await writer.settle();
+      // Time must pass for files that were replaced to be deleted.
+      clock.nowMs += 16_000;
+    }
     if (process.stderr.isTTY) process.stderr.write(`\r${done} events`);
   }
   await writer.settle();

@@ -45,7 +45,7 @@ function rangeOf6(address: string, bits: number): AddressRange | null {
 }
 
 /** 32 hexadecimal digits of an address that `isIPv6` accepts; null for one with a zone. */
-export function hexOf6(address: string): string | null {
+function hexOf6(address: string): string | null {
   if (address.includes('%')) return null;
   const tail = /^(.*:)(\d+)\.(\d+)\.(\d+)\.(\d+)$/.exec(address);
   const plain =

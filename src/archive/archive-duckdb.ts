@@ -48,7 +48,7 @@ export async function openDuck(o: { threads: number; memoryMb: number; temporary
 }
 
 /** A text literal of names that we made ourselves; what people typed is always a bound parameter. */
-export const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`;
+const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`;
 
 /** A table of Parquet files. Folder names are ours, not columns. */
 export const parquetTable = (paths: readonly string[]): string =>

@@ -58,7 +58,7 @@ export interface ManifestState {
   readonly removed: Set<string>;
 }
 
-export const FIRST_HASH = '0'.repeat(64);
+const FIRST_HASH = '0'.repeat(64);
 
 export function emptyManifest(): ManifestState {
   return { stream: '', n: 0, hash: FIRST_HASH, durable: 0, job: 0, live: new Map(), removed: new Set() };

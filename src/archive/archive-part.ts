@@ -65,7 +65,8 @@ function columnBuffer(column: ArchiveColumn): ColumnBuffer {
   };
 }
 
-function putText(buffer: ColumnBuffer, text: string): void {
+/** Answers the length in bytes. */
+function putText(buffer: ColumnBuffer, text: string): number {
   const most = buffer.used + 4 + text.length * 3;
   if (most > buffer.bytes.length) {
     const larger = Buffer.allocUnsafe(Math.max(buffer.bytes.length * 2, most));
@@ -80,6 +81,7 @@ function putText(buffer: ColumnBuffer, text: string): void {
   bytes[at + 2] = (length >>> 16) & 255;
   bytes[at + 3] = length >>> 24;
   buffer.used = at + 4 + length;
+  return length;
 }
 
 function putCode(buffer: ColumnBuffer, row: number, text: string): void {
@@ -134,9 +136,10 @@ function widen(buffer: ColumnBuffer, at: number): void {
 }
 
 /** Characters before the message when the record ends with it; -1 otherwise or where characters are not 16-bit units. */
-function messageAt(raw: string, message: string): number {
+function messageAt(raw: string, message: string, ascii: boolean): number {
   if (message === '' || !raw.endsWith(message)) return -1;
   const at = raw.length - message.length;
+  if (ascii) return at;
   for (let i = 0; i < at; i++) {
     const unit = raw.charCodeAt(i);
     if (unit >= 0xd800 && unit <= 0xdfff) return -1;
@@ -169,31 +172,59 @@ const AT = {
 const TIME_MS_MAX = 8.64e12;
 const micros = (ms: number): number => Math.floor(Math.max(-TIME_MS_MAX, Math.min(TIME_MS_MAX, ms))) * 1000;
 
-function addNormalised(buffers: readonly ColumnBuffer[], row: number, event: DecodedEvent): void {
+/** Where the columns of the last event's names are: the next event mostly has the same names in the same order. */
+interface NameMemo {
+  readonly names: string[];
+  readonly buffers: (ColumnBuffer | null)[];
+}
+
+function bufferOf(buffers: readonly ColumnBuffer[], memo: NameMemo, at: number, name: string): ColumnBuffer | null {
+  if (memo.names[at] === name) return memo.buffers[at] as ColumnBuffer | null;
+  const index = COLUMN_INDEX.get(name);
+  const buffer = index === undefined ? null : (buffers[index] as ColumnBuffer);
+  memo.names[at] = name;
+  memo.buffers[at] = buffer;
+  return buffer;
+}
+
+function addNormalised(
+  buffers: readonly ColumnBuffer[],
+  memo: NameMemo,
+  row: number,
+  event: DecodedEvent,
+  ascii: boolean,
+): void {
   const norm = event.norm as Record<string, string | number | undefined>;
+  let position = 0;
   for (const name in norm) {
     const value = norm[name];
-    const index = COLUMN_INDEX.get(name);
-    if (value === undefined || index === undefined) continue;
-    const buffer = buffers[index] as ColumnBuffer;
+    const buffer = bufferOf(buffers, memo, position++, name);
+    if (value === undefined || buffer === null) continue;
     if (typeof value === 'number') {
       if (buffer.halves !== null && Number.isSafeInteger(value)) putLong(buffer, row, value);
     } else if (buffer.codes !== null) putCode(buffer, row, value);
     else if (name === 'message') {
-      const at = messageAt(event.raw, value);
+      const at = messageAt(event.raw, value, ascii);
       if (at >= 0) putLong(buffers[AT.messageAt] as ColumnBuffer, row, at);
       else addText(buffer, row, value);
     } else if (buffer.halves === null) addText(buffer, row, value);
   }
 }
 
-function addText(buffer: ColumnBuffer, row: number, text: string): void {
-  putText(buffer, text);
+function addText(buffer: ColumnBuffer, row: number, text: string): number {
+  const length = putText(buffer, text);
   buffer.count += 1;
   mark(buffer, row);
+  return length;
 }
 
-function addEvent(buffers: readonly ColumnBuffer[], row: number, event: DecodedEvent, folder: FieldFolder): void {
+function addEvent(
+  buffers: readonly ColumnBuffer[],
+  memo: NameMemo,
+  row: number,
+  event: DecodedEvent,
+  folder: FieldFolder,
+): void {
   putLong(buffers[AT.seq] as ColumnBuffer, row, event.seq);
   putLong(buffers[AT.idx] as ColumnBuffer, row, event.index);
   putLong(buffers[AT.time] as ColumnBuffer, row, micros(event.timeMs));
@@ -204,11 +235,11 @@ function addEvent(buffers: readonly ColumnBuffer[], row: number, event: DecodedE
   if (product !== undefined) putCode(buffers[AT.product] as ColumnBuffer, row, product);
   if (category !== undefined) putCode(buffers[AT.category] as ColumnBuffer, row, category);
   if (service !== undefined) putCode(buffers[AT.service] as ColumnBuffer, row, service);
-  addNormalised(buffers, row, event);
+  const ascii = addText(buffers[AT.raw] as ColumnBuffer, row, event.raw) === event.raw.length;
+  addNormalised(buffers, memo, row, event, ascii);
   const folded = folder.fold(event);
   if (folded.json !== null) addText(buffers[AT.fields] as ColumnBuffer, row, folded.json);
   if (folded.same !== null) putCode(buffers[AT.same] as ColumnBuffer, row, folded.same);
-  addText(buffers[AT.raw] as ColumnBuffer, row, event.raw);
   if (event.marks.length > 0) putCode(buffers[AT.marks] as ColumnBuffer, row, JSON.stringify(event.marks));
   if (event.exercise) mark(buffers[AT.exercise] as ColumnBuffer, row);
 }
@@ -263,6 +294,7 @@ export function createPartBuilder(): PartBuilder {
   const raw = buffers[AT.raw] as ColumnBuffer;
   const fields = buffers[AT.fields] as ColumnBuffer;
   const folder = createFieldFolder();
+  const memo: NameMemo = { names: [], buffers: [] };
   let rows = 0;
   let timeMin = Infinity;
   let timeMax = -Infinity;
@@ -276,7 +308,7 @@ export function createPartBuilder(): PartBuilder {
       return rows >= PART_ROWS_FULL || raw.used + fields.used >= PART_BYTES_FULL;
     },
     add(event) {
-      addEvent(buffers, rows, event, folder);
+      addEvent(buffers, memo, rows, event, folder);
       rows += 1;
       const timeMs = micros(event.timeMs) / 1000;
       if (timeMs < timeMin) timeMin = timeMs;

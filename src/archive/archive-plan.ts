@@ -9,7 +9,7 @@ export interface UpkeepLimits {
   readonly sealAgeMs: number;
   /** An hour is over this long after its end: most late events have come. */
   readonly settleMs: number;
-  /** Files of one folder that are merged even while its hour lasts. */
+  /** Small files of one folder that are merged even while its hour lasts; large ones are few by nature. */
   readonly folderFilesMax: number;
   /** Rows of one merged file. */
   readonly fileRowsMax: number;
@@ -84,7 +84,8 @@ function planCompact(live: readonly FileEntry[], view: UpkeepView, limits: Upkee
   for (const [folder, files] of folders) {
     const endMs = folderEndMs(folder);
     const over = endMs !== null && view.nowMs >= endMs + limits.settleMs;
-    const crowded = files.filter((entry) => !isPacked(entry.file)).length >= limits.folderFilesMax;
+    const small = files.filter((entry) => !isPacked(entry.file) && entry.rows < limits.sealRows / 2);
+    const crowded = small.length >= limits.folderFilesMax;
     if (!crowded && (view.busy || !over)) continue;
     const chosen = chooseFiles(files, limits);
     if (chosen.length > 0) return { kind: 'compact', folder, files: chosen };

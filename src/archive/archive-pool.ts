@@ -19,6 +19,8 @@ export function createQueryPool(): QueryPool {
   let instance: Promise<DuckInstance> | null = null;
   const idle: Duck[] = [];
   const waiting: (() => void)[] = [];
+  const busy = new Set<() => void>();
+  const running = new Set<Promise<unknown>>();
   let open = 0;
   let closed = false;
 
@@ -43,26 +45,46 @@ export function createQueryPool(): QueryPool {
     waiting.shift()?.();
   };
 
+  const ask = async (sql: string, values: readonly (string | number)[], signal?: AbortSignal) => {
+    const duck = await acquire();
+    let again: NodeJS.Timeout | undefined;
+    // A query that has not quite begun does not notice the first interruption.
+    const interrupt = () => {
+      duck.connection.interrupt();
+      again ??= setInterval(() => duck.connection.interrupt(), 50);
+    };
+    busy.add(interrupt);
+    try {
+      signal?.throwIfAborted();
+      signal?.addEventListener('abort', interrupt, { once: true });
+      return await duck.rows(sql, [...values]);
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw error;
+    } finally {
+      signal?.removeEventListener('abort', interrupt);
+      clearInterval(again);
+      busy.delete(interrupt);
+      release(duck);
+    }
+  };
+
   return {
     async rows(sql, values, signal) {
       signal?.throwIfAborted();
-      const duck = await acquire();
-      const interrupt = () => duck.connection.interrupt();
+      const asked = ask(sql, values, signal);
+      running.add(asked);
       try {
-        signal?.throwIfAborted();
-        signal?.addEventListener('abort', interrupt, { once: true });
-        return await duck.rows(sql, [...values]);
-      } catch (error) {
-        signal?.throwIfAborted();
-        throw error;
+        return await asked;
       } finally {
-        signal?.removeEventListener('abort', interrupt);
-        release(duck);
+        running.delete(asked);
       }
     },
     async close() {
       closed = true;
       for (const wake of waiting.splice(0)) wake();
+      for (const interrupt of busy) interrupt();
+      await Promise.allSettled(running);
       for (const duck of idle.splice(0)) duck.close();
       (await instance)?.close();
     },

@@ -282,6 +282,10 @@ test('a search that is broken off says so and the next one works', async () => {
   abort.abort();
   await expect(search).rejects.toThrow(/abort/i);
   expect((await everything(archive, 'user:root', 500)).length).toBeGreaterThan(100);
+  const late = archive.reader.search({ query: 'x*y*z', fromMs: 0, toMs: Infinity, limit: 10 });
+  const refused = expect(late).rejects.toThrow();
+  await archive.reader.close();
+  await refused;
   await archive.close();
 });
 
