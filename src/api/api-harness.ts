@@ -39,7 +39,7 @@ function testConfig(change: Partial<Config['http']> = {}): Config {
 export async function startTestServer(
   o: {
     http?: Partial<Config['http']>;
-    register?: (app: FastifyInstance) => void;
+    register?: (app: FastifyInstance) => void | Promise<void>;
     probes?: Record<string, () => Promise<string | null>>;
     consoleDir?: string;
     prepare?: (dataDir: string) => Promise<void>;
