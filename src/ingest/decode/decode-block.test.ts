@@ -138,8 +138,8 @@ const SEEDS = [
 ];
 
 describe('random records', () => {
+  const decoder = createDecoder({ zoneOf: () => 'America/New_York' });
   const survives = (record: string | Uint8Array, hint: RecordHint): void => {
-    const decoder = createDecoder({ zoneOf: () => 'America/New_York' });
     const events = decoder.decode(blockOf([record, GOOD, record], { hint }));
     expect(decoder.takeCounts()[0]?.faults.map((fault) => fault.what)).not.toContain('decoder-failed');
     expect(events.some((event) => event.index === 1 && event.format === 'syslog/sshd')).toBe(true);
@@ -153,7 +153,7 @@ describe('random records', () => {
   test('bytes', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 300 }), fc.constantFrom(...HINTS), (bytes, hint) => survives(bytes, hint)),
-      { numRuns: 1000 },
+      { numRuns: 600 },
     );
   });
 
@@ -170,7 +170,7 @@ describe('random records', () => {
         (at, gone, put, truncate) =>
           survives(seed.slice(0, at) + put + (truncate ? '' : seed.slice(at + gone)), 'line'),
       ),
-      { numRuns: 120 },
+      { numRuns: 80 },
     );
   });
 

@@ -34,7 +34,6 @@ export function createDecoder(o: { zoneOf?: (source: SourceId) => string | undef
   const tallies = createTallies();
   const memoryOf = createMemories();
   const here = zoneHere();
-  const zones = new Map<string, Zone | null>();
   const frame: Frame = {
     source: '' as SourceId,
     seq: 0,
@@ -61,13 +60,7 @@ export function createDecoder(o: { zoneOf?: (source: SourceId) => string | undef
 
   const zoneOf = (source: SourceId): Zone | null => {
     const name = o.zoneOf?.(source);
-    if (name === undefined || name === '') return null;
-    let zone = zones.get(name);
-    if (zone === undefined) {
-      zone = zoneNamed(name);
-      zones.set(name, zone);
-    }
-    return zone;
+    return name ? zoneNamed(name) : null;
   };
 
   const open = (block: StoredBlock): SourceTally => {

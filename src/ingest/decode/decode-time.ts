@@ -121,7 +121,7 @@ export function readBsdTime(text: string, at: number, end: number, frame: Frame)
 function isEndOfToken(text: string, at: number, end: number): boolean {
   if (at >= end) return true;
   const code = text.charCodeAt(at);
-  return code === 32 || code === 58 || code === 93;
+  return code === 32 || (code === 58 && text.charCodeAt(at + 1) <= 32);
 }
 
 /** `.123456` or `,123` after a second: adds the milliseconds. */

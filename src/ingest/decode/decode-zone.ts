@@ -12,9 +12,21 @@ export interface Zone {
 
 const UTC: Zone = { toUnix: (ms) => ms, toWall: (ms) => ms };
 
+const ZONES_MAX = 512;
+const zones = new Map<string, Zone | null>();
+
 /** The zone of that IANA name; null when the name is not one. */
 export function zoneNamed(name: string): Zone | null {
   if (name === 'UTC' || name === 'Etc/UTC' || name === 'GMT') return UTC;
+  let zone = zones.get(name);
+  if (zone === undefined) {
+    zone = createZone(name);
+    if (zones.size < ZONES_MAX) zones.set(name, zone);
+  }
+  return zone;
+}
+
+function createZone(name: string): Zone | null {
   let format: Intl.DateTimeFormat;
   try {
     format = new Intl.DateTimeFormat('en-US', {
@@ -60,7 +72,10 @@ export function zoneNamed(name: string): Zone | null {
   };
 }
 
+let here: Zone | null = null;
+
 /** The zone of this machine. */
 export function zoneHere(): Zone {
-  return zoneNamed(Intl.DateTimeFormat().resolvedOptions().timeZone) ?? UTC;
+  here ??= zoneNamed(Intl.DateTimeFormat().resolvedOptions().timeZone) ?? UTC;
+  return here;
 }
