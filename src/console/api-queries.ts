@@ -116,14 +116,16 @@ export function useList<T>(
 }
 
 /** Writes a changed record into every loaded list of the path, so that what a person did shows at once. */
-export function patchLists<T extends { readonly id: string }>(client: QueryClient, path: string, record: T): void {
+export function patchLists<T extends { readonly id: string }>(client: QueryClient, path: string, record: T): boolean {
+  let known = false;
   client.setQueriesData<InfiniteData<Page<T>>>({ queryKey: ['list', path] }, (data) => {
     if (!data) return data;
-    const pages = data.pages.map((page) =>
-      page.items.some((item) => item.id === record.id)
-        ? { ...page, items: page.items.map((item) => (item.id === record.id ? record : item)) }
-        : page,
-    );
+    const pages = data.pages.map((page) => {
+      if (!page.items.some((item) => item.id === record.id)) return page;
+      known = true;
+      return { ...page, items: page.items.map((item) => (item.id === record.id ? record : item)) };
+    });
     return { ...data, pages };
   });
+  return known;
 }

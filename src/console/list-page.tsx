@@ -90,6 +90,20 @@ export function Applied({ name, label }: { name: 'entity' | 'rule' | 'asset' | '
   );
 }
 
+/** Into an empty list what is new comes by itself: there is nothing under the cursor that could jump. */
+export function useTakeIntoEmpty(
+  count: number,
+  list: { loading: boolean; items: readonly unknown[] },
+  take: () => void,
+): void {
+  const due = count > 0 && !list.loading && list.items.length === 0;
+  const latest = useRef(take);
+  latest.current = take;
+  useEffect(() => {
+    if (due) latest.current();
+  }, [due]);
+}
+
 /** "12 new": taken in when the reader says so. */
 export function NewPill({ count, onTake }: { count: number; onTake: () => void }) {
   return (

@@ -49,8 +49,12 @@ export function useLive<T>(select: (state: LiveState) => T): T {
   return useSyncExternalStore(subscribe, () => select(state));
 }
 
+/** Incidents that the pill counts already. */
+const offered = new Set<string>();
+
 /** The list was read anew: what was offered has been taken in. */
 export function takeIn(what: 'newAlerts' | 'newIncidents'): void {
+  if (what === 'newIncidents') offered.clear();
   if (state[what] !== 0) set({ [what]: 0 });
 }
 
@@ -67,8 +71,10 @@ function takeIncident(client: QueryClient, incident: Incident): void {
     if (incident.alert_count !== known.incident.alert_count)
       void client.invalidateQueries({ queryKey: ['answer', path] });
   }
-  if (incident.version === 1) set({ newIncidents: state.newIncidents + 1 });
-  else patchLists(client, '/v1/incidents', incident);
+  // A burst arrives as its last version: new is what no list shows and what was not offered before.
+  if (patchLists(client, '/v1/incidents', incident) || offered.has(incident.id) || incident.state !== 'open') return;
+  offered.add(incident.id);
+  set({ newIncidents: state.newIncidents + 1 });
 }
 
 /** Connects until the returned function is called. Reconnecting with Last-Event-ID is the browser's own work. */

@@ -10,7 +10,7 @@ import { api } from '../api-client.ts';
 import { patchLists, useAnswer, useList, useOverview, useSession } from '../api-queries.ts';
 import { useFilters } from '../filters.ts';
 import { useKeys } from '../keys.ts';
-import { Applied, NewPill, optionsOf, PageTop, SelectFilter, TextFilter } from '../list-page.tsx';
+import { Applied, NewPill, optionsOf, PageTop, SelectFilter, TextFilter, useTakeIntoEmpty } from '../list-page.tsx';
 import { takeIn, useLive } from '../live.ts';
 import { Empty, Problem, Waiting } from '../notice.tsx';
 import { Severity } from '../severity.tsx';
@@ -68,6 +68,11 @@ export default function AlertsPage() {
   );
   const list = useList<Alert>('/v1/alerts', params);
   const fresh = useLive((live) => live.newAlerts);
+  const take = () => {
+    takeIn('newAlerts');
+    list.reset();
+  };
+  useTakeIntoEmpty(fresh, list, take);
   const counts = useOverview().data?.counts;
   const onOpen = useCallback((item: Alert, replace: boolean) => setFilters({ id: item.id }, replace), [setFilters]);
   const filtered = Object.values(params).some((value) => value !== undefined);
@@ -93,13 +98,7 @@ export default function AlertsPage() {
             <Applied name="entity" label={texts.filters.entity} />
             <Applied name="rule" label={t.rule} />
           </PageTop>
-          <NewPill
-            count={fresh}
-            onTake={() => {
-              takeIn('newAlerts');
-              list.reset();
-            }}
-          />
+          <NewPill count={fresh} onTake={take} />
           <VirtualTable
             label={texts.pages.alerts}
             list={list}

@@ -6,7 +6,7 @@ import type { Incident } from '../../core/records.ts';
 import { useList } from '../api-queries.ts';
 import { useFilters } from '../filters.ts';
 import { IncidentDetail } from '../incident-detail.tsx';
-import { Applied, NewPill, PageTop, SelectFilter, TextFilter } from '../list-page.tsx';
+import { Applied, NewPill, PageTop, SelectFilter, TextFilter, useTakeIntoEmpty } from '../list-page.tsx';
 import { takeIn, useLive } from '../live.ts';
 import { Empty } from '../notice.tsx';
 import { Severity } from '../severity.tsx';
@@ -58,6 +58,11 @@ export default function IncidentsPage() {
   );
   const list = useList<Incident>('/v1/incidents', params, { limit: 100 });
   const fresh = useLive((live) => live.newIncidents);
+  const take = () => {
+    takeIn('newIncidents');
+    list.reset();
+  };
+  useTakeIntoEmpty(fresh, list, take);
   const onOpen = useCallback((item: Incident, replace: boolean) => setFilters({ id: item.id }, replace), [setFilters]);
   const filtered = Boolean(filters.text ?? filters.entity ?? filters.assignee);
   return (
@@ -91,13 +96,7 @@ export default function IncidentsPage() {
             <TextFilter label={texts.filters.text} />
             <Applied name="entity" label={texts.filters.entity} />
           </PageTop>
-          <NewPill
-            count={fresh}
-            onTake={() => {
-              takeIn('newIncidents');
-              list.reset();
-            }}
-          />
+          <NewPill count={fresh} onTake={take} />
           <VirtualTable
             label={texts.pages.incidents}
             list={list}
