@@ -3,6 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import { createSecureContext } from 'node:tls';
 import { AsepsisError, type Clock, type Config, type Store, type Stream } from '../core/index.ts';
+import { followConfigured } from './files/follow-configured.ts';
 import { createSources } from './ingest-sources.ts';
 import { createHouse, type House, type Listener } from './syslog/syslog-house.ts';
 import { listenSyslogStream } from './syslog/syslog-stream-server.ts';
@@ -95,6 +96,7 @@ export async function startListeners(
   };
   try {
     await listenSyslog(o, house, opened);
+    opened.push(...(await followConfigured({ ...o, sources })));
   } catch (error) {
     await close();
     throw error;

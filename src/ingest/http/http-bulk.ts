@@ -2,7 +2,8 @@
 
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type AppendResult, AsepsisError, ERRORS, eventId } from '../../core/index.ts';
-import { type Batch, type Door, firstRefusal, idempotencyKey, shortKey } from './http-door.ts';
+import { shortKey } from '../ingest-key.ts';
+import { type Batch, type Door, firstRefusal, idempotencyKey } from './http-door.ts';
 import { sendElastic } from './http-elastic.ts';
 import { INGEST_ROUTE } from './http-route-config.ts';
 

@@ -1,6 +1,5 @@
 /** What all ingest routes share: the caller's source, its rate, making blocks, and answering only when they are durable. */
 
-import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import {
@@ -18,6 +17,7 @@ import {
 import { type Bucket, createBucket } from '../ingest-bucket.ts';
 import { BULK_BYTES, createGather, type Gather } from '../ingest-gather.ts';
 import { appendPatiently, type Budget, createBudget } from '../ingest-intake.ts';
+import { shortKey } from '../ingest-key.ts';
 import { createSources, type Sources } from '../ingest-sources.ts';
 import { withBody } from './http-body.ts';
 
@@ -72,13 +72,6 @@ export function idempotencyKey(request: FastifyRequest): string | undefined {
     throw new AsepsisError('BAD_REQUEST', `Idempotency-Key has at most ${KEY_CHARS_MAX} characters.`);
   }
   return key;
-}
-
-/** A short key of bounded length from anything: keys travel with every block. */
-export function shortKey(...parts: (string | Uint8Array)[]): string {
-  const hash = createHash('sha256');
-  for (const part of parts) hash.update(part).update('\n');
-  return hash.digest('base64url').slice(0, 27);
 }
 
 async function senderOf(request: FastifyRequest, sources: Sources, kind: Source['kind']): Promise<Sender> {
