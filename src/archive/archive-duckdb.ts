@@ -32,8 +32,6 @@ export async function openDuck(o: { threads: number; memoryMb: number; temporary
     async connect() {
       const connection = await instance.connect();
       await connection.run("SET TimeZone = 'UTC'");
-      // A search opens many files again and again; their footers are worth keeping.
-      await connection.run('SET parquet_metadata_cache = true');
       return {
         connection,
         async rows(sql, values) {
