@@ -1,18 +1,17 @@
 /** The console in a real browser against the stand-in server: reachable for everybody, fast, and by keyboard. */
 
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import axe from 'axe-core';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type MockDesk, startMockDesk } from '../src/console/testing/mock-desk.ts';
+import { openBrowser } from './harness/browser.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const CONSOLE = join(ROOT, 'dist', 'console');
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-const BROWSERS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 const id = (prefix: string, index: number) => `${prefix}_${String(index).padStart(26, '0')}`;
 
 const PAGES = [
@@ -47,8 +46,7 @@ let browser: Browser;
 beforeAll(async () => {
   const built = spawnSync(process.execPath, [join(ROOT, 'scripts', 'build.mjs')], { encoding: 'utf8' });
   expect(built.status, built.stderr).toBe(0);
-  const executablePath = BROWSERS.find(existsSync);
-  browser = await chromium.launch({ ...(executablePath && { executablePath }), args: ['--no-sandbox'] });
+  browser = await openBrowser();
 });
 afterAll(() => browser?.close());
 
@@ -91,16 +89,16 @@ const settle = (page: Page) =>
   page.waitForFunction(() => document.querySelector('h1') !== null && !document.querySelector('[aria-busy=true]'));
 
 async function violations(page: Page): Promise<string[]> {
-  await page.evaluate(AXE);
+  await page.evaluate(axe.source);
   return page.evaluate(async () => {
-    const { axe } = globalThis as unknown as {
+    const { axe: injected } = globalThis as unknown as {
       axe: {
         run: (
           node: Document,
         ) => Promise<{ violations: { id: string; nodes: { html: string; failureSummary: string }[] }[] }>;
       };
     };
-    const result = await axe.run(document);
+    const result = await injected.run(document);
     return result.violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html} ${nodes[0]?.failureSummary}`);
   });
 }

@@ -14,7 +14,7 @@ const t = texts.alerts;
 const SHOWN_EVENTS = 20;
 
 /** Text with the words that a rule found, marked. */
-export function Marked({ text, words }: { text: string; words: readonly string[] }) {
+function Marked({ text, words }: { text: string; words: readonly string[] }) {
   return (
     <>
       {markWords(text, words).map((part) =>

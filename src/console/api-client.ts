@@ -25,10 +25,10 @@ export class ProblemError extends Error {
   }
 }
 
-/** `… at position 12 …` in a sentence, from 0. */
+/** `… at position 12 …` in a sentence, where the first character is 1; answered from 0. */
 function positionIn(sentence: string): number | null {
   const match = /(?:position|character|column) (\d{1,5})/.exec(sentence);
-  return match ? Number(match[1]) : null;
+  return match ? Math.max(0, Number(match[1]) - 1) : null;
 }
 
 let csrf = '';

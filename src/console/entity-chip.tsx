@@ -27,7 +27,7 @@ export function entityQuery(entity: Pick<Entity, 'type' | 'value'>): string {
   return parts.join(' OR ');
 }
 
-export function EntityChip({ entity }: { entity: Entity }) {
+function EntityChip({ entity }: { entity: Entity }) {
   return (
     <Link to="/events" search={{ query: entityQuery(entity), range: '7d' }} className="chip">
       <span className="dim">{texts.entity.types[entity.type]}</span> <span className="mono">{entity.value}</span>

@@ -160,7 +160,7 @@ function Facts({ finding }: { finding: Finding }) {
   );
 }
 
-export function EvidenceList({ evidence }: { evidence: readonly Evidence[] }) {
+function EvidenceList({ evidence }: { evidence: readonly Evidence[] }) {
   return (
     <ul className="evidence">
       {evidence.map((item) => (
