@@ -51,7 +51,7 @@ function optionsFor(props: ChartProps, width: number, height: number): uPlot.Opt
     },
     axes: [
       { ...axis, space: 80, values: TICKS },
-      { ...axis, size: 56, space: 26, label: props.unit, labelSize: 18, labelFont: '12px system-ui, sans-serif' },
+      { ...axis, size: 56, space: 18, label: props.unit, labelSize: 18, labelFont: '12px system-ui, sans-serif' },
     ],
     series: [
       {},

@@ -6,7 +6,14 @@ import { texts } from './texts.ts';
 
 const t = texts.enrol;
 
-export function RecoveryCodes({ codes, onDone }: { codes: readonly string[]; onDone: () => void }) {
+interface RecoveryCodesProps {
+  readonly codes: readonly string[];
+  /** What the last button says. */
+  readonly done: string;
+  readonly onDone: () => void;
+}
+
+export function RecoveryCodes({ codes, done, onDone }: RecoveryCodesProps) {
   const [kept, setKept] = useState(false);
   const [copied, setCopied] = useState(false);
   const text = `${codes.join('\n')}\n`;
@@ -51,7 +58,7 @@ export function RecoveryCodes({ codes, onDone }: { codes: readonly string[]; onD
       />
       <p className="buttons">
         <Button variant="filled" size="sm" disabled={!kept} onClick={onDone}>
-          {t.enter}
+          {done}
         </Button>
       </p>
     </div>

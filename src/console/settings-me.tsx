@@ -1,14 +1,15 @@
 /** One's own account: how the desk looks, second factors, where one is signed in, the password. */
 
-import { Button, PasswordInput, SegmentedControl, TextInput, useMantineColorScheme } from '@mantine/core';
+import { Button, PasswordInput, SegmentedControl, useMantineColorScheme } from '@mantine/core';
 import { useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
-import { api, ProblemError } from './api-client.ts';
+import { api } from './api-client.ts';
 import { useAnswer } from './api-queries.ts';
-import type { Page, PasskeysAnswer, SessionRow } from './api-types.ts';
+import type { Page, SessionRow } from './api-types.ts';
 import { Problem, Waiting } from './notice.tsx';
+import { Factors } from './settings-factors.tsx';
 import { texts } from './texts.ts';
-import { Ago, localDate } from './time.tsx';
+import { Ago } from './time.tsx';
 
 const t = texts.settings.me;
 
@@ -16,7 +17,7 @@ export default function SettingsMe() {
   return (
     <>
       <Appearance />
-      <Passkeys />
+      <Factors />
       <Sessions />
       <Password />
     </>
@@ -34,98 +35,6 @@ function Appearance() {
         onChange={(value) => setColorScheme(value as 'auto' | 'light' | 'dark')}
         data={(['auto', 'light', 'dark'] as const).map((value) => ({ value, label: t.schemes[value] }))}
       />
-    </section>
-  );
-}
-
-function Passkeys() {
-  const client = useQueryClient();
-  const { data, error } = useAnswer<PasskeysAnswer>('/v1/me/passkeys');
-  const [name, setName] = useState('');
-  const [password, setPassword] = useState('');
-  const [problem, setProblem] = useState<unknown>(null);
-  const refresh = () => client.invalidateQueries({ queryKey: ['answer', '/v1/me/passkeys'] });
-  const attempt = async (work: () => Promise<void>) => {
-    setProblem(null);
-    try {
-      await work();
-      setPassword('');
-      await refresh();
-    } catch (caught) {
-      setProblem(caught instanceof ProblemError ? caught : new Error(texts.enrol.passkeyFailed));
-    }
-  };
-  const add = async () => {
-    const { startRegistration } = await import('@simplewebauthn/browser');
-    const started = await api.post<{ flow: string; options: Parameters<typeof startRegistration>[0]['optionsJSON'] }>(
-      '/v1/me/passkeys/options',
-      { password },
-    );
-    const response = await startRegistration({ optionsJSON: started.options });
-    await api.post('/v1/me/passkeys', { flow: started.flow, name: name.trim() || t.unnamed, response });
-    setName('');
-  };
-  return (
-    <section className="panel" aria-labelledby="passkeys">
-      <h2 id="passkeys">{t.passkeys}</h2>
-      {!data && !error && <Waiting rows={3} />}
-      <Problem error={error} />
-      {data && (
-        <>
-          <p className="dim">{t.factors(data.totp ?? false, data.recovery_codes_left)}</p>
-          <ul className="plain-list">
-            {data.items.map((passkey) => (
-              <li key={passkey.id} className="line">
-                <strong>{passkey.name}</strong>
-                <span className="dim">
-                  {t.added(localDate(passkey.created))}
-                  {passkey.last_used && (
-                    <>
-                      {' · '}
-                      {t.used} <Ago at={passkey.last_used} />
-                    </>
-                  )}
-                </span>
-                <Button
-                  aria-label={t.removePasskey(passkey.name)}
-                  onClick={() =>
-                    void attempt(() => api.delete(`/v1/me/passkeys/${encodeURIComponent(passkey.id)}`, { password }))
-                  }
-                >
-                  {t.remove}
-                </Button>
-              </li>
-            ))}
-          </ul>
-        </>
-      )}
-      <form
-        className="inline-form"
-        onSubmit={(event) => {
-          event.preventDefault();
-          void attempt(add);
-        }}
-      >
-        <PasswordInput
-          label={t.passwordAgain}
-          description={t.passwordAgainHelp}
-          value={password}
-          autoComplete="current-password"
-          visibilityToggleButtonProps={{ 'aria-label': texts.signIn.showPassword }}
-          onChange={(event) => setPassword(event.currentTarget.value)}
-        />
-        <TextInput
-          label={t.passkeyName}
-          description={t.passkeyNameHelp}
-          value={name}
-          maxLength={64}
-          onChange={(event) => setName(event.currentTarget.value)}
-        />
-        <Problem error={problem} />
-        <p className="buttons">
-          <Button type="submit">{t.addPasskey}</Button>
-        </p>
-      </form>
     </section>
   );
 }

@@ -25,6 +25,16 @@ export default function SettingsPeople() {
   const me = useSession()?.person;
   const { data, error } = useAnswer<Page<PersonRow>>(PATH);
   const [problem, setProblem] = useState<unknown>(null);
+  const [reset, setReset] = useState<{ name: string; link: string; expires: string } | null>(null);
+  const resetLink = async (person: PersonRow) => {
+    setProblem(null);
+    try {
+      const made = await api.post<{ link: string; expires: string }>(`${PATH}/${person.id}/reset`);
+      setReset({ name: person.display_name, ...made });
+    } catch (caught) {
+      setProblem(caught);
+    }
+  };
   const change = async (person: PersonRow, next: { role?: Role; disabled?: boolean }) => {
     setProblem(null);
     const send = async (body: typeof next) => {
@@ -78,14 +88,21 @@ export default function SettingsPeople() {
                       {person.id === me?.id ? (
                         t.you
                       ) : (
-                        <Button
-                          aria-label={
-                            person.disabled ? t.enableOf(person.display_name) : t.disableOf(person.display_name)
-                          }
-                          onClick={() => void change(person, { disabled: !person.disabled })}
-                        >
-                          {person.disabled ? t.enable : t.disable}
-                        </Button>
+                        <span className="line">
+                          <Button
+                            aria-label={
+                              person.disabled ? t.enableOf(person.display_name) : t.disableOf(person.display_name)
+                            }
+                            onClick={() => void change(person, { disabled: !person.disabled })}
+                          >
+                            {person.disabled ? t.enable : t.disable}
+                          </Button>
+                          {!person.disabled && (
+                            <Button aria-label={t.resetOf(person.display_name)} onClick={() => void resetLink(person)}>
+                              {t.reset}
+                            </Button>
+                          )}
+                        </span>
                       )}
                     </td>
                   </tr>
@@ -94,6 +111,16 @@ export default function SettingsPeople() {
             </table>
           </div>
         )}
+        <div role="status">
+          {reset && (
+            <>
+              <p>
+                {t.resetText(reset.name)} {t.until} <Moment at={reset.expires} />
+              </p>
+              <CopyLine text={reset.link} label={t.link} />
+            </>
+          )}
+        </div>
       </section>
       <Invite />
     </>

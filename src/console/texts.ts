@@ -214,7 +214,8 @@ export const texts = {
     chart: 'Events a second',
     unit: 'events/s',
     rate: (perSec: number) => `${number(perSec)} a second`,
-    p99: (seconds: number) => `p99 from receipt to alert ${seconds.toFixed(1)} s`,
+    p99: (ms: number) =>
+      `p99 from receipt to alert ${ms < 100 ? `${Math.max(1, Math.round(ms))} ms` : `${(ms / 1000).toFixed(1)} s`}`,
     sending: (sending: number, total: number) => `${sending} of ${many(total, 'source is', 'sources are')} sending`,
     silent: (span: string) => `silent for ${span}`,
     attackers: 'Attackers now',
@@ -592,6 +593,10 @@ export const texts = {
       passkeyName: 'Name of the new passkey',
       passkeyNameHelp: 'Where it lives: “work laptop”, “blue key”.',
       addPasskey: 'Add a passkey',
+      addApp: 'Set up an authenticator app',
+      replaceApp: 'Replace the authenticator app',
+      newCodes: 'New recovery codes',
+      codesDone: 'Done',
       sessions: 'Where I am signed in',
       thisOne: 'this one',
       end: 'End',
@@ -617,6 +622,10 @@ export const texts = {
       disableOf: (name: string) => `Disable ${name}`,
       enableOf: (name: string) => `Enable ${name}`,
       changed: (name: string) => `${name} is changed; their sessions have ended.`,
+      reset: 'New sign-in link',
+      resetOf: (name: string) => `New sign-in link for ${name}`,
+      resetText: (name: string) =>
+        `With this link ${name} sets password and second factor anew. It is shown this once.`,
       invite: 'Invite somebody',
       inviteText: 'A link that works once. Give it to the person yourself: whoever has it can make the account.',
       roleHelp: {

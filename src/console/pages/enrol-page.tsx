@@ -45,7 +45,7 @@ export default function EnrolPage() {
         {invitation.error && !codes && <Problem error={invitation.error} />}
         {invitation.isPending && <Waiting rows={6} />}
         {codes ? (
-          <RecoveryCodes codes={codes} onDone={() => void enter()} />
+          <RecoveryCodes codes={codes} done={t.enter} onDone={() => void enter()} />
         ) : started ? (
           <EnrolFactor path={path} started={started} onDone={setCodes} onBack={() => setStarted(null)} />
         ) : (

@@ -21,6 +21,17 @@ const t = texts.events;
 const mono = (value: string | number | undefined) =>
   value === undefined ? '' : <span className="mono">{String(value)}</span>;
 
+const SUMMARY_CHARS = 400;
+const SUMMARY_COLUMNS = ['event_code', 'action', 'outcome', 'user', 'src_ip', 'process', 'command_line', 'file', 'url'];
+
+/** One line for a row: the message, what was understood of a record that has none, or its beginning as it came. */
+function summary({ ocsf, raw, format }: EventRecord): string {
+  if (ocsf.message !== undefined) return String(ocsf.message);
+  const known = SUMMARY_COLUMNS.filter((column) => ocsf[column] !== undefined);
+  if (format === 'raw' || known.length < 2) return raw.slice(0, SUMMARY_CHARS);
+  return known.map((column) => `${column}=${ocsf[column]}`).join(' ');
+}
+
 const COLUMNS: readonly TableColumn<EventRecord>[] = [
   { id: 'time', header: t.time, width: 'clamp(104px, 22%, 190px)', cell: (item) => <Clock at={item.time} /> },
   { id: 'host', header: t.host, width: '130px', minTablePx: 760, cell: (item) => mono(item.ocsf.host) },
@@ -31,7 +42,7 @@ const COLUMNS: readonly TableColumn<EventRecord>[] = [
     header: t.record,
     width: 'minmax(0, 1fr)',
     main: true,
-    cell: (item) => mono(item.ocsf.message ?? item.raw.slice(0, 400)),
+    cell: (item) => mono(summary(item)),
   },
   { id: 'format', header: t.format, width: '120px', minTablePx: 1100, cell: (item) => item.format },
 ];
@@ -118,7 +129,7 @@ function Slices({
     <div className="slices">
       {data ? (
         <Suspense fallback={<Waiting rows={5} />}>
-          <Chart {...data} kind="bars" label={t.chart} unit={t.unit} height={110} onZoom={onZoom} />
+          <Chart {...data} kind="bars" label={t.chart} unit={t.unit} height={130} onZoom={onZoom} />
         </Suspense>
       ) : (
         <Waiting rows={5} />

@@ -23,14 +23,14 @@ const COLUMNS: readonly TableColumn<Incident>[] = [
     id: 'state',
     header: texts.columns.state,
     width: '84px',
-    minTablePx: 520,
+    minTablePx: 660,
     cell: (item) => t.states[item.state],
   },
   {
     id: 'assignee',
     header: t.assignee,
     width: '120px',
-    minTablePx: 620,
+    minTablePx: 560,
     cell: (item) => item.assignee_name ?? <span className="dim">{t.nobody}</span>,
   },
   {

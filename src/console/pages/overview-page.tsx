@@ -86,7 +86,7 @@ function Pulse({ overview }: { overview: Overview }) {
         <Link to="/events" search={{ range: '1h' }}>
           {texts.overview.rate(Math.round(perSec))}
         </Link>
-        {p99 !== null && <span className="dim"> · {texts.overview.p99(p99 / 1000)}</span>}
+        {p99 !== null && <span className="dim"> · {texts.overview.p99(p99)}</span>}
       </p>
       <Suspense fallback={<Waiting rows={4} />}>
         <Chart
@@ -95,7 +95,7 @@ function Pulse({ overview }: { overview: Overview }) {
           kind="line"
           label={texts.overview.chart}
           unit={texts.overview.unit}
-          height={110}
+          height={130}
         />
       </Suspense>
     </section>

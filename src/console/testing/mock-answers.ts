@@ -32,13 +32,7 @@ function page<T>(
   return { items, next: index < count ? String(index) : null };
 }
 
-interface StateOptions {
-  readonly signedIn?: boolean;
-  readonly exercise?: boolean;
-  readonly empty?: boolean;
-}
-
-export function createState(options: StateOptions) {
+export function createState(options: { signedIn?: boolean; exercise?: boolean; empty?: boolean }) {
   return {
     signedIn: options.signedIn ?? true,
     incidents: Array.from({ length: options.empty ? 0 : 24 }, (_, i) => data.incident(i)),
@@ -158,6 +152,7 @@ const token = {
   last_used: data.auditEntry(0).at,
   revoked: false,
 };
+const RECOVERY_CODES = Array.from({ length: 10 }, (_, i) => `k7qm-${1000 + i}-x2vd`);
 const started = {
   flow: 'flow',
   totp: {
@@ -167,7 +162,6 @@ const started = {
   passkey_options: null,
 };
 
-/** Fixed answers, and those that look at the query. */
 export function read(state: State, path: string, query: URLSearchParams): Answer {
   const text = query.get('text')?.toLowerCase() ?? '';
   const is = (name: string, value: string | undefined) => !query.get(name) || query.get(name) === value;
@@ -256,7 +250,6 @@ function readOne(state: State, path: string): Answer {
       items: [token, { ...token, id: 'tok_2', name: 'old reporter', scope: 'read', role: 'viewer', revoked: true }],
       next: null,
     },
-    '/v1/rules': { items: [], refused: [], note: null, next: null },
     '/v1/accounts': { items: [], next: null },
     '/v1/pipeline': { events: 1_240_000, seq: 900, durable_seq: 900, last_seq: 900, per_sec: 1240, lag_ms: 12 },
     '/v1/audit/verify': { ok: true, entries: 300, first_bad: null, reason: null },
@@ -366,8 +359,10 @@ export function change(state: State, method: string, path: string, body: Body): 
     if (verb !== 'finish' && body.code === '000000')
       return problem(401, 'UNAUTHENTICATED', 'Sign in first', 'The code is not right.', 'Wait for the next one.');
     state.signedIn = true;
-    return { body: { person: ME, recovery_codes: Array.from({ length: 10 }, (_, i) => `k7qm-${1000 + i}-x2vd`) } };
+    return { body: { person: ME, recovery_codes: RECOVERY_CODES } };
   }
+  if (path === '/v1/me/totp/start') return { body: { flow: 'flow', ...started.totp } };
+  if (path === '/v1/me/recovery-codes') return { body: { recovery_codes: RECOVERY_CODES } };
   if (verb === 'start') return { body: started };
   if (path === '/v1/sign-out') {
     state.signedIn = false;
@@ -391,7 +386,7 @@ export function change(state: State, method: string, path: string, body: Body): 
     return { body: after };
   }
   if (kind === 'sources') return { body: { ...data.sources.find((each) => each.id === id), ...body } };
-  if (path === '/v1/people/invitations')
+  if (path === '/v1/people/invitations' || verb === 'reset')
     return {
       body: { link: 'http://localhost:8420/enrol/abc', expires: new Date(Date.now() + 3_600_000).toISOString() },
     };
