@@ -179,6 +179,7 @@ test('incidents are worked on by keyboard alone, and undone', async () => {
     await page.getByRole('dialog', { name: 'Keys' }).waitFor();
     expect(await violations(page)).toEqual([]);
     await page.keyboard.press('Escape');
+    await page.getByRole('dialog', { name: 'Keys' }).waitFor({ state: 'hidden' });
     await page.keyboard.press('g');
     await page.keyboard.press('a');
     await page.getByRole('heading', { name: 'Alerts', level: 1 }).waitFor();
@@ -240,6 +241,14 @@ test('live alerts are counted and read out, and move nothing until they are take
     expect(await first()).toBe(before);
     await page.getByRole('button', { name: '1 new: show' }).click();
     await page.locator(`a[href="/alerts?id=${alert.id}"]`).waitFor();
+
+    await page.goto(`${mock.origin}/sources`);
+    await page.locator('.live', { hasText: '● live' }).waitFor();
+    const elsewhere = mock.newAlert(505);
+    await page.getByText('New critical alert').waitFor({ state: 'attached' });
+    await page.getByRole('link', { name: /^Alerts/ }).click();
+    await page.locator(`a[href="/alerts?id=${elsewhere.id}"]`).waitFor();
+    expect(await page.getByRole('button', { name: /new: show/ }).count()).toBe(0);
   });
 });
 

@@ -80,17 +80,21 @@ export interface List<T> {
 export function useList<T>(
   path: string,
   params: Readonly<Record<string, string | undefined>>,
-  options: { limit?: number; enabled?: boolean } = {},
+  options: { limit?: number; enabled?: boolean; onFirst?: () => void } = {},
 ): List<T> {
   const client = useQueryClient();
-  const { limit = 200, enabled = true } = options;
+  const { limit = 200, enabled = true, onFirst } = options;
   const address = withParams(path, { ...params, limit });
   const key = useMemo<QueryKey>(() => ['list', path, address], [path, address]);
   const query = useInfiniteQuery({
     queryKey: key,
     enabled,
-    queryFn: ({ pageParam, signal }) =>
-      api.get<Page<T>>(withParams(path, { ...params, limit, after: pageParam === '' ? undefined : pageParam }), signal),
+    queryFn: async ({ pageParam, signal }) => {
+      const after = pageParam === '' ? undefined : pageParam;
+      const page = await api.get<Page<T>>(withParams(path, { ...params, limit, after }), signal);
+      if (after === undefined) onFirst?.();
+      return page;
+    },
     initialPageParam: '',
     getNextPageParam: (page) => page.next ?? undefined,
     staleTime: 60_000,

@@ -6,7 +6,7 @@ type Handler = () => void;
 /** `j`, `Enter`, `?`, or a sequence with a space: `g i`. */
 export type Bindings = Readonly<Record<string, Handler | undefined>>;
 
-const SEQUENCE_MS = 1200;
+const SEQUENCE_MS = 2000;
 const OFF_KEY = 'asepsis-keys-off';
 const layers: { current: Bindings }[] = [];
 let prefix: string | null = null;

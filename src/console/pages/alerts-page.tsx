@@ -20,6 +20,9 @@ import { Ago } from '../time.tsx';
 import { didIt } from '../undo.ts';
 import { type TableColumn, VirtualTable } from '../virtual-table.tsx';
 
+/** What the first page shows is not new any more. */
+const onFirst = () => takeIn('newAlerts');
+
 const t = texts.alerts;
 const COLUMNS: readonly TableColumn<Alert>[] = [
   {
@@ -66,13 +69,9 @@ export default function AlertsPage() {
     }),
     [filters.state, filters.severity, filters.rule, filters.entity, filters.text],
   );
-  const list = useList<Alert>('/v1/alerts', params);
+  const list = useList<Alert>('/v1/alerts', params, { onFirst });
   const fresh = useLive((live) => live.newAlerts);
-  const take = () => {
-    takeIn('newAlerts');
-    list.reset();
-  };
-  useTakeIntoEmpty(fresh, list, take);
+  useTakeIntoEmpty(fresh, list, list.reset);
   const counts = useOverview().data?.counts;
   const onOpen = useCallback((item: Alert, replace: boolean) => setFilters({ id: item.id }, replace), [setFilters]);
   const filtered = Object.values(params).some((value) => value !== undefined);
@@ -98,7 +97,7 @@ export default function AlertsPage() {
             <Applied name="entity" label={texts.filters.entity} />
             <Applied name="rule" label={t.rule} />
           </PageTop>
-          <NewPill count={fresh} onTake={take} />
+          <NewPill count={fresh} onTake={list.reset} />
           <VirtualTable
             label={texts.pages.alerts}
             list={list}

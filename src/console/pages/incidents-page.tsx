@@ -15,6 +15,9 @@ import { texts } from '../texts.ts';
 import { Ago, relative, useNow } from '../time.tsx';
 import { type TableColumn, VirtualTable } from '../virtual-table.tsx';
 
+/** What the first page shows is not new any more. */
+const onFirst = () => takeIn('newIncidents');
+
 const t = texts.incidents;
 const COLUMNS: readonly TableColumn<Incident>[] = [
   { id: 'severity', header: texts.columns.severity, width: '88px', cell: (item) => <Severity level={item.severity} /> },
@@ -56,13 +59,9 @@ export default function IncidentsPage() {
     }),
     [state, filters.assignee, filters.text, filters.entity],
   );
-  const list = useList<Incident>('/v1/incidents', params, { limit: 100 });
+  const list = useList<Incident>('/v1/incidents', params, { limit: 100, onFirst });
   const fresh = useLive((live) => live.newIncidents);
-  const take = () => {
-    takeIn('newIncidents');
-    list.reset();
-  };
-  useTakeIntoEmpty(fresh, list, take);
+  useTakeIntoEmpty(fresh, list, list.reset);
   const onOpen = useCallback((item: Incident, replace: boolean) => setFilters({ id: item.id }, replace), [setFilters]);
   const filtered = Boolean(filters.text ?? filters.entity ?? filters.assignee);
   return (
@@ -96,7 +95,7 @@ export default function IncidentsPage() {
             <TextFilter label={texts.filters.text} />
             <Applied name="entity" label={texts.filters.entity} />
           </PageTop>
-          <NewPill count={fresh} onTake={take} />
+          <NewPill count={fresh} onTake={list.reset} />
           <VirtualTable
             label={texts.pages.incidents}
             list={list}
