@@ -90,7 +90,7 @@ export function openAgain(finding: Finding): Finding {
 }
 
 /** Newest first; the same sentence about the same thing is kept once, with its newest time; bounded. */
-export function mergeEvidence(newer: readonly Evidence[], older: readonly Evidence[]): Evidence[] {
+function mergeEvidence(newer: readonly Evidence[], older: readonly Evidence[]): Evidence[] {
   const kept = new Map<string, Evidence>();
   for (const evidence of [...newer, ...older]) {
     const same = JSON.stringify([evidence.what, evidence.event, evidence.command]);

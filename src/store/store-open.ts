@@ -70,7 +70,7 @@ export async function openStoreAt(o: OpenOptions, migrations: readonly Migration
   );
 }
 
-export function storeOver(context: StoreContext, backup: Store['backup']): Store {
+function storeOver(context: StoreContext, backup: Store['backup']): Store {
   return {
     kind: context.kind,
     findings: findingStore(context),

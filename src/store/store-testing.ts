@@ -9,8 +9,12 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import pg from 'pg';
 import type {
+  Account,
+  AccountId,
   Alert,
   AlertId,
+  Asset,
+  AssetId,
   Clock,
   Evidence,
   FindingObservation,
@@ -19,6 +23,8 @@ import type {
   Person,
   PersonId,
   Rfc3339,
+  Software,
+  SoftwareId,
   Store,
 } from '../core/index.ts';
 import { contentId, errorLine, newId, rfc3339 } from '../core/index.ts';
@@ -256,6 +262,52 @@ export function person(username: string): Person {
   };
 }
 
+export function asset(n: number, change: Partial<Asset> = {}): Asset {
+  return {
+    id: `ast_${String(n).padStart(26, '0')}` as AssetId,
+    name: `Host${n}`,
+    class: 'server',
+    addresses: [`192.0.2.${n}`],
+    macs: [],
+    criticality: 'unknown',
+    external: null,
+    seen_by: [],
+    reasons: [],
+    first_seen: at(0),
+    last_seen: at(0),
+    exercise: false,
+    ...change,
+  };
+}
+
+export function account(n: number, change: Partial<Account> = {}): Account {
+  return {
+    id: `acc_${String(n).padStart(26, '0')}` as AccountId,
+    name: `user${n}`,
+    service: 'web01',
+    privileged: null,
+    external: null,
+    second_factor: 'none',
+    evidence: [evidence('in /etc/passwd', 0)],
+    first_seen: at(5),
+    last_seen: at(5),
+    exercise: false,
+    ...change,
+  };
+}
+
+export function software(n: number, name: string, host = 1): Software {
+  return {
+    id: `sw_${n}` as SoftwareId,
+    asset: asset(host).id,
+    ecosystem: 'deb',
+    name,
+    version: '1.0',
+    first_seen: at(0),
+    last_seen: at(0),
+  };
+}
+
 /** The items of every page, in order. */
 export async function allPages<T>(
   list: (page: { limit: number; after?: string }) => Promise<{ items: readonly T[]; next: string | null }>,
@@ -265,6 +317,7 @@ export async function allPages<T>(
   for (let after: string | undefined; ; ) {
     const page = await list(after === undefined ? { limit } : { limit, after });
     items.push(...page.items);
+    if (items.length > 10_000) throw new Error('the pages of this list do not end');
     if (page.next === null) return items;
     after = page.next;
   }
