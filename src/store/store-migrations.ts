@@ -68,7 +68,10 @@ function apply(context: StoreContext, migration: Migration): Promise<boolean> {
   return atomic(context, async (inside) => {
     await lock(inside, 'schema');
     if ((await dataVersion(inside)) >= migration.version) return false;
-    for (const statement of migration.statements(inside.kind)) await sql.raw(statement).execute(inside.db);
+    const statements = migration.statements(inside.kind);
+    // PostgreSQL takes them all in one message; SQLite prepares one at a time.
+    const messages = inside.kind === 'postgres' ? [statements.join(';\n')] : statements;
+    for (const message of messages) await sql.raw(message).execute(inside.db);
     await inside.db
       .insertInto('schema_versions')
       .values({ version: migration.version, what: migration.what, applied: inside.clock.now() })

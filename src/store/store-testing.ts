@@ -45,23 +45,32 @@ export interface Place {
 
 export interface Adapter {
   readonly name: string;
-  readonly place: () => Promise<Place>;
+  /** `fresh`: without tables, which `open` makes then. */
+  readonly place: (fresh?: boolean) => Promise<Place>;
 }
 
 const START_MS = Date.UTC(2026, 2, 1, 8);
 
 /** Both adapters; PostgreSQL is missing, with a reason on stderr, where none answers and none is installed. */
-export async function adapters(): Promise<{ present: Adapter[]; stop: () => void }> {
+export async function adapters(): Promise<{ present: Adapter[]; stop: () => Promise<void> }> {
   const sqlite: Adapter = { name: 'sqlite', place: sqlitePlace };
   const server = await findPostgres();
   if ('missing' in server) {
     if (process.env.ASEPSIS_REQUIRE_POSTGRES === '1') throw new Error(`PostgreSQL is required: ${server.missing}`);
     process.stderr.write(`The PostgreSQL contract is skipped: ${server.missing}\n`);
-    return { present: [sqlite], stop: () => {} };
+    return { present: [sqlite], stop: async () => {} };
   }
+  const schemas = createSchemas(server.url);
+  const postgres: Adapter = {
+    name: 'postgres',
+    place: (fresh = false) => postgresPlace(server.url, schemas, fresh),
+  };
   return {
-    present: [sqlite, { name: 'postgres', place: () => postgresPlace(server.url) }],
-    stop: server.stop,
+    present: [sqlite, postgres],
+    stop: async () => {
+      await schemas.drop();
+      server.stop();
+    },
   };
 }
 
@@ -79,18 +88,67 @@ async function sqlitePlace(): Promise<Place> {
   };
 }
 
-async function postgresPlace(server: string): Promise<Place> {
+interface Schemas {
+  /** A migrated, empty one if there is one left; else, or when `fresh`, a new one without tables. */
+  take(fresh: boolean): Promise<string>;
+  /** Empties it for the next test, or drops it when a test changed more than rows. */
+  give(schema: string, changed: boolean): Promise<void>;
+  drop(): Promise<void>;
+}
+
+/** Making the tables is most of a test's time, so a schema is used by one test after the other. */
+function createSchemas(server: string): Schemas {
+  const empty: string[] = [];
+  const drop = (schema: string) =>
+    runOn(server, 'set client_min_messages = warning', `drop schema if exists ${schema} cascade`);
+  return {
+    take: async (fresh) => {
+      const known = fresh ? undefined : empty.pop();
+      if (known !== undefined) return known;
+      const schema = `t_${randomBytes(8).toString('hex')}`;
+      await runOn(server, `create schema ${schema}`);
+      return schema;
+    },
+    give: async (schema, changed) => {
+      if (changed) return drop(schema);
+      await runOn(
+        schemaUrl(server, schema),
+        `set session_replication_role = replica; do $$ declare name text; begin
+          for name in select tablename from pg_tables
+            where schemaname = '${schema}' and tablename not in ('schema_versions', 'counters', 'audit_head')
+          loop execute format('delete from %I', name); end loop; end $$;
+        update counters set value = 0; update audit_head set seq = 0, hash = repeat('0', 64)`,
+      );
+      empty.push(schema);
+    },
+    drop: async () => {
+      for (const schema of empty.splice(0)) await drop(schema);
+    },
+  };
+}
+
+function schemaUrl(server: string, schema: string): string {
+  return `${server}?options=-c%20search_path%3D${schema}%20-c%20synchronous_commit%3Doff`;
+}
+
+async function postgresPlace(server: string, schemas: Schemas, fresh: boolean): Promise<Place> {
   const base = basePlace();
-  const schema = `t_${randomBytes(8).toString('hex')}`;
-  const url = `${server}?options=-c%20search_path%3D${schema}`;
-  await runOn(server, `create schema ${schema}`);
+  const schema = await schemas.take(fresh);
+  const url = schemaUrl(server, schema);
+  let changed = fresh;
   return {
     ...base,
-    open: (migrations = MIGRATIONS) => base.opened(openStoreAt({ ...base, url }, migrations)),
-    tamper: (...statements) => runOn(url, ...statements),
+    open: (migrations = MIGRATIONS) => {
+      changed ||= migrations !== MIGRATIONS;
+      return base.opened(openStoreAt({ ...base, url }, migrations));
+    },
+    tamper: (...statements) => {
+      changed = true;
+      return runOn(url, ...statements);
+    },
     remove: async () => {
       await base.close();
-      await runOn(server, 'set client_min_messages = warning', `drop schema ${schema} cascade`);
+      await schemas.give(schema, changed);
     },
   };
 }

@@ -123,7 +123,7 @@ describe.each(present)('the store over $name', (adapter) => {
   });
 
   test('several processes that start at once make the tables once', async () => {
-    const fresh = await adapter.place();
+    const fresh = await adapter.place(true);
     try {
       const stores = await Promise.all([fresh.open(), fresh.open(), fresh.open()]);
       for (const one of stores) await one.ping();
