@@ -1,7 +1,7 @@
 /** The Linux audit trail as text: `type=SYSCALL msg=audit(1684329817.579:2995): arch=… exe="/usr/bin/perl" …`. */
 
 import { type DecodedEvent, LIMITS, type Normalised, OCSF_CLASS } from '../../core/index.ts';
-import { baseNorm, type Fields, type Frame, makeEvent } from './decode-frame.ts';
+import { baseNorm, type Fields, type Frame, makeEvent, putField } from './decode-frame.ts';
 import { linux } from './decode-source.ts';
 import { find, indexOfCode, intOf, ipOf, skipDigits, startsAt, tokenEnd, word } from './decode-text.ts';
 
@@ -104,10 +104,10 @@ function readPairs(text: string, at: number, end: number, fields: Fields, frame:
       i++;
       continue;
     }
-    const equals = indexOfCode(text, 61, i, end);
+    // The name ends within its word: a search beyond it would read the record once for each word.
     const space = tokenEnd(text, i, end);
-    if (equals < 0) return;
-    if (equals > space) {
+    const equals = indexOfCode(text, 61, i, space);
+    if (equals < 0) {
       i = space + 1;
       continue;
     }
@@ -118,17 +118,14 @@ function readPairs(text: string, at: number, end: number, fields: Fields, frame:
       let stop = indexOfCode(text, quote, from, end);
       if (stop < 0) stop = end;
       if (quote === 39 && name === 'msg' && depth === 0) readPairs(text, from, stop, fields, frame, 1);
-      else if (name !== '__proto__') fields[name] = text.slice(from, stop).slice(0, LIMITS.fieldCharsMax);
+      else putField(fields, name, text.slice(from, stop), frame);
       i = stop + 1;
     } else {
       let stop = space;
       const separator = indexOfCode(text, GROUP_SEPARATOR, equals, space);
       if (separator > 0) stop = separator;
       const value = text.slice(equals + 1, stop);
-      if (name !== '__proto__')
-        fields[name] = isEncoded(name, fields)
-          ? decodeHex(value)
-          : word(value, 0, value.length).slice(0, LIMITS.fieldCharsMax);
+      putField(fields, name, isEncoded(name, fields) ? decodeHex(value) : word(value, 0, value.length), frame);
       i = stop + 1;
     }
     count++;

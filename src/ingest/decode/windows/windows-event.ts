@@ -69,8 +69,15 @@ export function windowsEvent(fields: Fields, frame: Frame): DecodedEvent {
 }
 
 function firstLine(text: string): string {
-  const stop = text.search(/[\r\n]/);
-  return (stop < 0 ? text : text.slice(0, stop)).slice(0, LIMITS.textCharsMax);
+  let stop = 0;
+  while (
+    stop < text.length &&
+    stop < LIMITS.textCharsMax &&
+    text.charCodeAt(stop) !== 13 &&
+    text.charCodeAt(stop) !== 10
+  )
+    stop++;
+  return text.slice(0, stop);
 }
 
 /** Kerberos and NTLM write a status (0x0 is success); NXLog says AUDIT_SUCCESS; else the audit keywords decide. */
