@@ -2,10 +2,19 @@
 
 import type { DecodedEvent } from '../core/index.ts';
 import { fieldReader, type ReadField, toText } from './detection-fields.ts';
-import { createGroupTable, type Group, type GroupTable, newGroup, rearm, witness } from './detection-group.ts';
+import {
+  createGroupTable,
+  detached,
+  type Group,
+  type GroupTable,
+  newGroup,
+  rearm,
+  type Witness,
+  witness,
+} from './detection-group.ts';
 import { DETECTION_LIMITS as LIMIT } from './detection-limits.ts';
 import type { CorrelationRule, Rule } from './detection-rule.ts';
-import { REFS_KEPT, type Reached, takeEvent, type WindowRule } from './detection-window.ts';
+import { needed, REFS_KEPT, type Reached, takeEvent, type WindowRule } from './detection-window.ts';
 
 /** A window that became an alert, with what took part in it. */
 export interface Fired {
@@ -34,11 +43,10 @@ export interface Correlator {
   sweep(nowMs: number): void;
 }
 
-function readersOf(rule: CorrelationRule, names: readonly string[], member: Rule, normFirst: boolean): ReadField[] {
-  return names.map((name) => {
-    const alias = rule.aliases[name];
-    return fieldReader(alias?.[member.name ?? ''] ?? alias?.[member.id] ?? name, normFirst);
-  });
+/** The field that a name of the correlation means in one of its rules. */
+function aliased(rule: CorrelationRule, name: string, member: Rule): string {
+  const alias = rule.aliases[name];
+  return alias?.[member.name ?? ''] ?? alias?.[member.id] ?? name;
 }
 
 function scalarOf(event: DecodedEvent, read: ReadField): string | null {
@@ -46,9 +54,9 @@ function scalarOf(event: DecodedEvent, read: ReadField): string | null {
   return typeof text === 'string' || text === null ? text : (text[0] ?? null);
 }
 
-/** Names seen inside the window, the latest last. */
-function recent(seen: ReadonlyMap<string, number>, from: number): string[] {
-  return [...seen].filter(([, ms]) => ms >= from).map(([name]) => name);
+/** Names seen inside the window. */
+function recent(group: Group, kind: Witness['kind'], from: number): string[] {
+  return group.seen.filter((one) => one.kind === kind && one.ms >= from).map((one) => one.name);
 }
 
 /** How many events the alert speaks for: the window's, or all since the last alert while the attack goes on. */
@@ -65,34 +73,131 @@ function fire(rule: CorrelationRule, group: Group, key: string, reached: Reached
     group: Object.fromEntries(rule.groupBy.map((name, i) => [name, group.values[i] as string])),
     reached,
     count: countOf(rule, group, reached, ms),
-    addresses: recent(group.addresses, from),
-    accounts: recent(group.accounts, from),
-    hosts: recent(group.hosts, from),
+    addresses: recent(group, 'address', from),
+    accounts: recent(group, 'account', from),
+    hosts: recent(group, 'host', from),
     key,
   };
 }
 
-/** @param members the rules that the correlation looks at, resolved, in its order */
-export function createCorrelator(rule: CorrelationRule, members: readonly Rule[]): Correlator {
+/**
+ * Makes group keys; correlations with the same group-by share one, because an event that many of them count is keyed
+ * once. The key also tells exercises from the real thing.
+ */
+export interface KeyMaker {
+  /** The group-by values, or null when the event lacks one: it belongs to no group. */
+  readonly values: (event: DecodedEvent) => readonly string[] | null;
+  readonly key: (event: DecodedEvent) => string;
+}
+
+function valuesOf(event: DecodedEvent, readers: readonly ReadField[]): string[] | null {
+  const out: string[] = [];
+  for (let i = 0; i < readers.length; i++) {
+    const value = scalarOf(event, readers[i] as ReadField);
+    if (value === null || value === '' || value === '-') return null;
+    out.push(value);
+  }
+  return out;
+}
+
+function createKeyMaker(readers: readonly ReadField[]): KeyMaker {
+  let last: DecodedEvent | null = null;
+  let values: string[] | null = null;
+  let key = '';
+  const look = (event: DecodedEvent): void => {
+    if (event === last) return;
+    last = event;
+    values = valuesOf(event, readers);
+    if (values)
+      key =
+        `${event.exercise ? 'x' : ''}\0${values.length === 1 ? (values[0] as string) : values.join('\0')}`.toLowerCase();
+  };
+  return {
+    values: (event) => {
+      look(event);
+      return values;
+    },
+    key: (event) => {
+      look(event);
+      return key;
+    },
+  };
+}
+
+export type KeyMakers = Map<string, KeyMaker>;
+
+function keyMakersOf(
+  rule: CorrelationRule,
+  members: readonly Rule[],
+  normFirst: boolean,
+  shared: KeyMakers,
+): KeyMaker[] {
+  return members.map((member) => {
+    const names = rule.groupBy.map((name) => aliased(rule, name, member));
+    const id = `${normFirst}\0${names.join('\0')}`;
+    const known = shared.get(id) ?? createKeyMaker(names.map((name) => fieldReader(name, normFirst)));
+    shared.set(id, known);
+    return known;
+  });
+}
+
+/** Events of later rules of a chain that arrived before the first one's: looked at again when that comes late. */
+const EARLY_KEPT = 256;
+
+/**
+ * @param members the rules that the correlation looks at, resolved, in its order
+ * @param shared key makers of the engine, so that correlations share them
+ */
+export function createCorrelator(rule: CorrelationRule, members: readonly Rule[], shared: KeyMakers): Correlator {
   const table = createGroupTable(LIMIT.groupsMax);
-  const window: WindowRule = { ...rule, members: members.length };
-  const groupReaders = [false, true].map((norm) =>
-    members.map((member) => readersOf(rule, rule.groupBy, member, norm)),
+  const window: WindowRule = { ...rule, members: members.length, need: needed(rule.bounds) };
+  const makers = [false, true].map((norm) => keyMakersOf(rule, members, norm, shared));
+  const valueReaders = [false, true].map((norm) =>
+    members.map((member) => rule.fields.map((name) => fieldReader(aliased(rule, name, member), norm))),
   );
-  const valueReaders = [false, true].map((norm) => members.map((member) => readersOf(rule, rule.fields, member, norm)));
   const counts = rule.type === 'value_count';
   const sums = rule.type.startsWith('value_') && !counts;
+  const chain = rule.type === 'temporal_ordered';
+  const early: { event: DecodedEvent; member: number; normFirst: boolean }[] = [];
+  let earlyAt = 0;
   let late = 0;
 
-  /** The group-by values; null when the event lacks one: it belongs to no group. */
-  const valuesOf = (event: DecodedEvent, readers: readonly ReadField[]): string[] | null => {
-    const out: string[] = [];
-    for (const read of readers) {
-      const value = scalarOf(event, read);
-      if (value === null || value === '' || value === '-') return null;
-      out.push(value);
+  const keepEarly = (event: DecodedEvent, member: number, normFirst: boolean): void => {
+    early[earlyAt] = { event, member, normFirst };
+    earlyAt = (earlyAt + 1) % EARLY_KEPT;
+  };
+
+  const open = (key: string, values: readonly string[], event: DecodedEvent): Group => {
+    const group = newGroup(values.map(detached), event.receivedMs);
+    table.set(detached(key), group);
+    return group;
+  };
+
+  const count = (group: Group, key: string, event: DecodedEvent, member: number, normFirst: boolean): Fired | null => {
+    let value: string | null = null;
+    if (counts || sums) {
+      const found = valuesOf(event, valueReaders[normFirst ? 1 : 0]?.[member] as ReadField[]);
+      if (!found) return null;
+      value = (found.length === 1 ? (found[0] as string) : found.join('\0')).toLowerCase();
     }
-    return out;
+    const extra = sums ? Number(value) : member;
+    if (!Number.isFinite(extra)) return null;
+    // A clock that is ahead, or a forged time, must not keep a group quiet for longer than the lateness.
+    const ms = Math.min(event.timeMs, event.receivedMs + LIMIT.latenessMs);
+    if (ms <= group.maxMs - rule.timespanMs - LIMIT.latenessMs) {
+      late++;
+      return null;
+    }
+    group.touchedMs = event.receivedMs;
+    const { norm } = event;
+    witness(group, 'address', norm.src_ip, ms);
+    witness(group, 'account', norm.user, ms);
+    witness(group, 'host', norm.host, ms);
+    const reached = takeEvent(group, window, { ms, seq: event.seq, index: event.index, extra }, value);
+    if (!reached) return null;
+    const fired = fire(rule, group, key, reached, ms);
+    rearm(group, ms + rule.timespanMs);
+    return fired;
   };
 
   return {
@@ -100,39 +205,33 @@ export function createCorrelator(rule: CorrelationRule, members: readonly Rule[]
     table,
     late: () => late,
     take: (event, member, normFirst) => {
-      const norm = normFirst ? 1 : 0;
-      const values = valuesOf(event, groupReaders[norm]?.[member] as ReadField[]);
-      if (!values) return null;
-      let value: string | null = null;
-      if (rule.fields.length > 0 && (counts || sums)) {
-        const found = valuesOf(event, valueReaders[norm]?.[member] as ReadField[]);
-        if (!found) return null;
-        value = found.length === 1 ? (found[0] as string).toLowerCase() : found.join('\0').toLowerCase();
-      }
-      const number = sums ? Number(value) : member;
-      if (!Number.isFinite(number)) return null;
-      const key =
-        (event.exercise ? 'x\0' : '\0') +
-        (values.length === 1 ? (values[0] as string) : values.join('\0')).toLowerCase();
-      let group = table.get(key);
-      if (!group) {
-        group = newGroup(values, event.receivedMs);
-        table.set(key, group);
-      }
-      // A clock that is ahead, or a forged time, must not keep a group quiet for longer than the lateness.
-      const ms = Math.min(event.timeMs, event.receivedMs + LIMIT.latenessMs);
-      if (ms <= group.maxMs - rule.timespanMs - LIMIT.latenessMs) {
-        late++;
+      // A chain begins with its first rule. Groups for what only may follow would be most of the log-ins of a day.
+      const opens = !chain || member === 0;
+      if (!opens && table.size === 0) {
+        keepEarly(event, member, normFirst);
         return null;
       }
-      group.touchedMs = event.receivedMs;
-      witness(group.addresses, event.norm.src_ip, ms);
-      witness(group.accounts, event.norm.user, ms);
-      witness(group.hosts, event.norm.host, ms);
-      const reached = takeEvent(group, window, { ms, seq: event.seq, index: event.index, extra: number }, value);
-      if (!reached) return null;
-      const fired = fire(rule, group, key, reached, ms);
-      rearm(group, ms + rule.timespanMs);
+      const maker = makers[normFirst ? 1 : 0]?.[member] as KeyMaker;
+      const values = maker.values(event);
+      if (!values) return null;
+      const key = maker.key(event);
+      let group = table.get(key);
+      if (!group) {
+        if (!opens) {
+          keepEarly(event, member, normFirst);
+          return null;
+        }
+        group = open(key, values, event);
+      }
+      let fired = count(group, key, event, member, normFirst);
+      if (!chain || member !== 0) return fired;
+      for (const one of early) {
+        if (fired || event.receivedMs - one.event.receivedMs > LIMIT.latenessMs) continue;
+        const other = makers[one.normFirst ? 1 : 0]?.[one.member] as KeyMaker;
+        if (other.values(one.event) && other.key(one.event) === key) {
+          fired = count(group, key, one.event, one.member, one.normFirst);
+        }
+      }
       return fired;
     },
     sweep: (nowMs) => table.sweep(nowMs - rule.timespanMs - LIMIT.latenessMs),

@@ -3,7 +3,7 @@
 import type { Alert, DecodedEvent } from '../core/index.ts';
 import { alertOfEvent, alertOfFired } from './detection-alert.ts';
 import { createMatcher } from './detection-compile.ts';
-import { type Correlator, createCorrelator } from './detection-correlate.ts';
+import { type Correlator, createCorrelator, type KeyMakers } from './detection-correlate.ts';
 import { DETECTION_LIMITS as LIMIT } from './detection-limits.ts';
 import type { CorrelationRule, DetectionRule, Rule } from './detection-rule.ts';
 import { readSnapshot, writeSnapshot } from './detection-snapshot.ts';
@@ -58,6 +58,7 @@ function connect(rules: readonly Rule[]): { detections: DetectionRule[]; nodes: 
     byName.set(rule.id, i);
     if (rule.name !== null) byName.set(rule.name, i);
   });
+  const makers: KeyMakers = new Map();
   const nodes = ordered.map((rule): Node => {
     const members = rule.kind === 'correlation' ? rule.rules.map((name) => byName.get(name)) : [];
     const complete = members.every((member) => member !== undefined);
@@ -68,6 +69,7 @@ function connect(rules: readonly Rule[]): { detections: DetectionRule[]; nodes: 
           ? createCorrelator(
               rule,
               members.map((member) => ordered[member as number] as Rule),
+              makers,
             )
           : null,
       parents: [],

@@ -11,6 +11,13 @@ export interface Ref {
   readonly extra: number;
 }
 
+/** Who or what took part, and when last. */
+export interface Witness {
+  readonly kind: 'address' | 'account' | 'host';
+  readonly name: string;
+  ms: number;
+}
+
 export interface Group {
   /** Values of the group-by fields as they were first written, for people. */
   readonly values: readonly string[];
@@ -24,12 +31,9 @@ export interface Group {
   since: number;
   /** Ascending by time, then by position in the stream. */
   readonly refs: Ref[];
-  /** Distinct values → latest time, for value_count. */
-  readonly distinct: Map<string, number>;
-  /** Who and what took part → latest time. */
-  readonly addresses: Map<string, number>;
-  readonly accounts: Map<string, number>;
-  readonly hosts: Map<string, number>;
+  /** Distinct values → latest time, for value_count; made when first needed, as most groups never do. */
+  distinct: Map<string, number> | null;
+  readonly seen: Witness[];
 }
 
 export function newGroup(values: readonly string[], nowMs: number): Group {
@@ -40,10 +44,8 @@ export function newGroup(values: readonly string[], nowMs: number): Group {
     quietUntilMs: Number.NEGATIVE_INFINITY,
     since: 0,
     refs: [],
-    distinct: new Map(),
-    addresses: new Map(),
-    accounts: new Map(),
-    hosts: new Map(),
+    distinct: null,
+    seen: [],
   };
 }
 
@@ -52,17 +54,28 @@ export function rearm(group: Group, quietUntilMs: number): void {
   group.quietUntilMs = quietUntilMs;
   group.since = 0;
   group.refs.length = 0;
-  group.distinct.clear();
-  group.addresses.clear();
-  group.accounts.clear();
-  group.hosts.clear();
+  group.distinct?.clear();
+  group.seen.length = 0;
 }
 
+/**
+ * A copy that stands alone: a name cut out of a record would keep the whole block of records in memory for as long as
+ * the group lives.
+ */
+export const detached = (text: string): string => ` ${text}`.slice(1);
+
 /** Remembers that a name took part; beyond the limit only known ones are renewed. */
-export function witness(seen: Map<string, number>, name: string | undefined, ms: number): void {
+export function witness(group: Group, kind: Witness['kind'], name: string | undefined, ms: number): void {
   if (name === undefined || name === '') return;
-  if (seen.size >= LIMIT.groupEntitiesMax && !seen.has(name)) return;
-  seen.set(name, ms);
+  const { seen } = group;
+  for (let i = 0; i < seen.length; i++) {
+    const one = seen[i] as Witness;
+    if (one.kind === kind && one.name === name) {
+      if (ms > one.ms) one.ms = ms;
+      return;
+    }
+  }
+  if (seen.length < LIMIT.groupEntitiesMax) seen.push({ kind, name: detached(name), ms });
 }
 
 const before = (a: Ref, b: Ref): boolean =>

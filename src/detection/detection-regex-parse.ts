@@ -67,7 +67,9 @@ function foldCase(ranges: Ranges): Ranges {
     for (let c = from; c <= to && c - from < 1024; c++) {
       const text = String.fromCharCode(c);
       for (const other of [text.toLowerCase(), text.toUpperCase()]) {
-        if (other.length === 1) out.push(other.charCodeAt(0), other.charCodeAt(0));
+        // Never across the edge of ASCII (ECMA-262, Canonicalize): the Kelvin sign is no k, the long s no s.
+        const same = other.length === 1 && other.charCodeAt(0) < 128 === c < 128;
+        if (same) out.push(other.charCodeAt(0), other.charCodeAt(0));
       }
     }
   }

@@ -5,6 +5,7 @@ import { newGroup } from './detection-group.ts';
 import { DETECTION_LIMITS as LIMIT } from './detection-limits.ts';
 
 const MAGIC = 'asepsis-detection-1';
+const KINDS = ['address', 'account', 'host'] as const;
 
 interface Writer {
   number(value: number): void;
@@ -97,12 +98,16 @@ function writeGroup(writer: Writer, key: string, group: Group): void {
     writer.number(ref.index);
     writer.float(ref.extra);
   }
-  for (const seen of [group.distinct, group.addresses, group.accounts, group.hosts]) {
-    writer.number(seen.size);
-    for (const [name, ms] of seen) {
-      writer.text(name);
-      writer.float(ms);
-    }
+  writer.number(group.distinct?.size ?? 0);
+  for (const [value, ms] of group.distinct ?? []) {
+    writer.text(value);
+    writer.float(ms);
+  }
+  writer.number(group.seen.length);
+  for (const { kind, name, ms } of group.seen) {
+    writer.number(KINDS.indexOf(kind));
+    writer.text(name);
+    writer.float(ms);
   }
 }
 
@@ -124,8 +129,14 @@ function readGroup(reader: Reader): { key: string; group: Group } {
   for (let n = count(); n > 0; n--) {
     group.refs.push({ ms: reader.float(), seq: reader.number(), index: reader.number(), extra: reader.float() });
   }
-  for (const seen of [group.distinct, group.addresses, group.accounts, group.hosts]) {
-    for (let n = count(); n > 0; n--) seen.set(reader.text(), reader.float());
+  for (let n = count(); n > 0; n--) {
+    group.distinct ??= new Map();
+    group.distinct.set(reader.text(), reader.float());
+  }
+  for (let n = count(); n > 0; n--) {
+    const kind = KINDS[reader.number()];
+    if (!kind) throw new RangeError('a word of the state is not known');
+    group.seen.push({ kind, name: reader.text(), ms: reader.float() });
   }
   return { key, group };
 }

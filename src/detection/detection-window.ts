@@ -1,6 +1,6 @@
 /** Decides whether a group's events reach a correlation's number inside one sliding window of event time. */
 
-import { type Group, insertRef, type Ref } from './detection-group.ts';
+import { detached, type Group, insertRef, type Ref } from './detection-group.ts';
 import { DETECTION_LIMITS as LIMIT } from './detection-limits.ts';
 import type { Bounds, CorrelationRule } from './detection-rule.ts';
 
@@ -16,11 +16,15 @@ export interface Reached {
 export type WindowRule = Pick<CorrelationRule, 'type' | 'timespanMs' | 'bounds' | 'percentile'> & {
   /** How many rules the correlation looks at. */
   readonly members: number;
+  /** The count from which the bounds hold. */
+  readonly need: number;
 };
 
 /** The count from which the bounds hold. */
 export function needed(bounds: Bounds): number {
-  return Math.max(1, bounds.gte ?? 0, bounds.gt === undefined ? 0 : Math.floor(bounds.gt) + 1, bounds.eq ?? 0);
+  return Math.ceil(
+    Math.max(1, bounds.gte ?? 0, bounds.gt === undefined ? 0 : Math.floor(bounds.gt) + 1, bounds.eq ?? 0),
+  );
 }
 
 export function withinBounds(bounds: Bounds, n: number): boolean {
@@ -39,12 +43,13 @@ function trim(group: Group, rule: WindowRule, keep: number): void {
   const { refs } = group;
   let drop = Math.max(0, refs.length - keep);
   while (drop < refs.length && (refs[drop] as Ref).ms <= horizon) drop++;
-  if (drop > 0) refs.splice(0, drop);
+  if (drop === 1) refs.shift();
+  else if (drop > 0) refs.splice(0, drop);
 }
 
 /** Some window that holds the event at `at` holds enough events. In order that is one comparison. */
 function eventCount(group: Group, rule: WindowRule, at: number): Reached | null {
-  const need = Math.ceil(needed(rule.bounds));
+  const need = rule.need;
   const { refs } = group;
   const last = Math.min(at, refs.length - need);
   for (let first = Math.max(0, at - need + 1); first <= last; first++) {
@@ -57,13 +62,25 @@ function eventCount(group: Group, rule: WindowRule, at: number): Reached | null 
 
 /** Exact: every value has its latest time, and what left the window is forgotten before counting. */
 function valueCount(group: Group, rule: WindowRule): Reached | null {
-  const need = Math.ceil(needed(rule.bounds));
-  if (group.distinct.size < need) return null;
+  const need = rule.need;
+  const { distinct } = group;
+  if (distinct === null || distinct.size < need) return null;
   const from = group.maxMs - rule.timespanMs;
-  for (const [value, ms] of group.distinct) if (ms <= from) group.distinct.delete(value);
-  const number = group.distinct.size;
+  for (const [value, ms] of distinct) if (ms <= from) distinct.delete(value);
+  const number = distinct.size;
   if (number < need || !withinBounds(rule.bounds, number)) return null;
   return { refs: group.refs.filter((ref) => ref.ms > from), number };
+}
+
+function rememberValue(group: Group, value: string, ms: number, rule: WindowRule): void {
+  group.distinct ??= new Map();
+  const { distinct } = group;
+  const known = distinct.get(value);
+  if (known !== undefined) distinct.delete(value);
+  else if (distinct.size >= Math.max(REFS_KEPT, 2 * rule.need)) {
+    distinct.delete(distinct.keys().next().value as string);
+  }
+  distinct.set(detached(value), Math.max(known ?? Number.NEGATIVE_INFINITY, ms));
 }
 
 function numbers(group: Group, rule: WindowRule, at: number): Reached | null {
@@ -85,7 +102,7 @@ function numbers(group: Group, rule: WindowRule, at: number): Reached | null {
 function temporal(group: Group, rule: WindowRule, at: number): Reached | null {
   const { refs } = group;
   const middle = (refs[at] as Ref).ms;
-  const need = Math.min(rule.members, Math.ceil(needed(rule.bounds)));
+  const need = Math.min(rule.members, rule.need);
   for (let end = at; end < refs.length && (refs[end] as Ref).ms - middle < rule.timespanMs; end++) {
     const endMs = (refs[end] as Ref).ms;
     const latest = new Map<number, Ref>();
@@ -138,20 +155,14 @@ export function takeEvent(group: Group, rule: WindowRule, ref: Ref, value: strin
   group.since++;
   switch (rule.type) {
     case 'event_count': {
-      const need = Math.ceil(needed(rule.bounds));
-      trim(group, rule, 2 * need + 32);
+      trim(group, rule, 2 * rule.need + 32);
       const at = insertRef(group.refs, ref);
       return ref.ms < group.quietUntilMs ? null : eventCount(group, rule, at);
     }
     case 'value_count': {
       trim(group, rule, REFS_KEPT);
       insertRef(group.refs, ref);
-      const { distinct } = group;
-      const known = distinct.get(value as string);
-      if (known !== undefined) distinct.delete(value as string);
-      else if (distinct.size >= Math.max(64, 2 * needed(rule.bounds)))
-        distinct.delete(distinct.keys().next().value as string);
-      distinct.set(value as string, Math.max(known ?? Number.NEGATIVE_INFINITY, ref.ms));
+      rememberValue(group, value as string, ref.ms, rule);
       return ref.ms < group.quietUntilMs ? null : valueCount(group, rule);
     }
     case 'temporal':
