@@ -6,8 +6,8 @@ import { parse } from 'yaml';
 import type { DecodedEvent, FieldValue, SourceId } from '../src/core/index.ts';
 import { createEngine, loadRules } from '../src/detection/index.ts';
 
-/** Rules of the public set that must compile; the rest is named with its reason. */
-const COMPILE_RATE_MIN = 0.995;
+/** The one good reason to refuse a public rule: it asks for values that only the site knows. */
+const NEEDS_SITE_VALUES = /^the placeholder %[^%]+% has no values$/;
 
 type Json = null | string | number | boolean | Json[] | { [key: string]: Json };
 interface Case {
@@ -125,6 +125,7 @@ export async function conformanceSigma(dataDir: string): Promise<{ name: string;
     lines.push(`refused: ${file.slice(base.length + 1)}:${line}:${column}: ${reason}`);
   }
   let passed = 0;
+  let silent = 0;
   const list = await cases(join(base, 'regression_data'));
   const known = new Set(rules.map((rule) => rule.id));
   for (const { rule, file, expected } of list) {
@@ -134,6 +135,7 @@ export async function conformanceSigma(dataDir: string): Promise<{ name: string;
     );
     const events = await eventsOf(file);
     const fired = events.reduce((sum, one) => sum + engine.feed(one).length, 0);
+    if (!known.has(rule) || fired === 0) silent++;
     if (known.has(rule) && (expected === null ? fired > 0 : fired === expected)) passed++;
     else
       lines.push(
@@ -141,5 +143,6 @@ export async function conformanceSigma(dataDir: string): Promise<{ name: string;
       );
   }
   lines.push(`${passed} of ${list.length} regression cases (from JSON) fire as stated`);
-  return { name: 'sigma', ok: rate >= COMPILE_RATE_MIN && passed === list.length, lines };
+  const unexplained = refused.filter(({ reason }) => !NEEDS_SITE_VALUES.test(reason)).length;
+  return { name: 'sigma', ok: unexplained === 0 && silent === 0, lines };
 }
