@@ -19,7 +19,7 @@ export type Fields = Record<string, FieldValue>;
 export const NO_FIELDS: Fields = Object.freeze({});
 
 /** Events before 1990 are a wrong clock: no system that we read from is older. */
-export const TIME_MS_MIN = Date.UTC(1990, 0, 1);
+const TIME_MS_MIN = Date.UTC(1990, 0, 1);
 
 /** One object for each decoder, set anew for each record: the record costs no object but its event. */
 export interface Frame {

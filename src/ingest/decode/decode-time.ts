@@ -9,7 +9,7 @@ const DAYS = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] as const;
 const MONTHS = 'JanFebMarAprMayJunJulAugSepOctNovDec';
 
 /** Month 0 to 11 of the three letters at `at`, or -1. */
-export function monthAt(text: string, at: number): number {
+function monthAt(text: string, at: number): number {
   const a = text.charCodeAt(at);
   const b = text.charCodeAt(at + 1);
   const c = text.charCodeAt(at + 2);
@@ -49,7 +49,7 @@ function clockAt(text: string, at: number): number {
 }
 
 /** After a stamp without zone: Unix time by the source's zone, marked when that zone is only assumed. */
-export function setWall(frame: Frame, wall: number): void {
+function setWall(frame: Frame, wall: number): void {
   if (frame.zoneAssumed) frame.marks |= MARK.zoneAssumed;
   frame.timeMs = Number.isNaN(wall) ? Number.NaN : frame.zone.toUnix(wall);
 }

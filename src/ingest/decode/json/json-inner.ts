@@ -5,7 +5,7 @@ import type { Frame } from '../decode-frame.ts';
 import { severityOfSyslog } from '../syslog/syslog-header.ts';
 
 /** How deep records inside records are followed. */
-export const NEST_MAX = 3;
+const NEST_MAX = 3;
 
 /** What reads a line of any format, and a message whose program is known; set by the decoder to avoid a circle of imports. */
 export interface Again {

@@ -9,7 +9,7 @@ export type JsonObject = Record<string, unknown>;
 const ARRAY_MAX = 256;
 
 /** True when no bracket opens deeper than the limit. One pass; strings are skipped. */
-export function depthFits(text: string, at: number, end: number, limit: number): boolean {
+function depthFits(text: string, at: number, end: number, limit: number): boolean {
   let depth = 0;
   for (let i = at; i < end; i++) {
     const code = text.charCodeAt(i);

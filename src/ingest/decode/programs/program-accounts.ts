@@ -35,13 +35,8 @@ function done(frame: Frame, norm: Normalised, action: string, fields: Fields): D
   norm.action = action;
   norm.event_code = action;
   norm.outcome ??= 'success';
-  return makeEvent(
-    frame,
-    `syslog/${frame.program === 'chpasswd' || frame.program === 'chage' ? 'passwd' : frame.program}`,
-    SOURCE,
-    norm,
-    fields,
-  );
+  const program = frame.program.toLowerCase();
+  return makeEvent(frame, `syslog/${program.startsWith('ch') ? 'passwd' : program}`, SOURCE, norm, fields);
 }
 
 export function decodeUserTool(text: string, at: number, end: number, frame: Frame): DecodedEvent | null {

@@ -164,6 +164,16 @@ test.each([
     'syslog/netfilter',
     { action: 'allow', src_ip: '2001:db8::9', dst_port: 53 },
   ],
+  [
+    `${H}filterlog[7]: 53,,,1000000301,em0,match,block,in,4,0x0,,64,420,0,none,6,tcp,460,203.0.113.9,10.0.0.5,53742,22,420,PA,1:2,3,65535`,
+    'syslog/filterlog',
+    { action: 'deny', src_ip: '203.0.113.9', src_port: 53742, dst_ip: '10.0.0.5', dst_port: 22, protocol: 'tcp' },
+  ],
+  [
+    `${H}filterlog[7]: 7,,,1000000301,em0,match,pass,in,6,0x00,0x0,64,udp,17,80,2001:db8::9,2001:db8::1,546,547,80`,
+    'syslog/filterlog',
+    { action: 'allow', src_ip: '2001:db8::9', dst_port: 547 },
+  ],
   // openvpn
   [
     `${H}openvpn[7]: ada/203.0.113.9:1194 AUTH: Received control message: AUTH_FAILED`,

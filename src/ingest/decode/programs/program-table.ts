@@ -8,6 +8,7 @@ import { decodeWebError } from '../web/web-error.ts';
 import { decodeUserTool } from './program-accounts.ts';
 import { decodeCron } from './program-cron.ts';
 import { decodeDovecot } from './program-dovecot.ts';
+import { decodeFilterlog } from './program-filterlog.ts';
 import { decodeHaproxy } from './program-haproxy.ts';
 import { decodeNamed } from './program-named.ts';
 import { decodeNetfilter } from './program-netfilter.ts';
@@ -89,6 +90,7 @@ export const PROGRAMS: ReadonlyMap<string, ProgramEntry> = new Map([
   ['slapd', entry(decodeSlapd, 'syslog/slapd', linux('ldap'))],
   ['kernel', KERNEL],
   ['ulogd', KERNEL],
+  ['filterlog', entry(decodeFilterlog, 'syslog/filterlog', logSource('pf', 'firewall'))],
   ['openvpn', OPENVPN],
   ['ovpn-server', OPENVPN],
   ['haproxy', entry(decodeHaproxy, 'web/haproxy', logSource(undefined, 'webserver', 'haproxy'))],

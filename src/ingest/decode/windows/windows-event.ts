@@ -11,7 +11,7 @@ const LEVELS = [1, 5, 4, 3, 1, 1] as const;
 /** Events in which the target is who logs on, so that it is the event's `user`. */
 const TARGET_IS_USER = new Set([4624, 4625, 4634, 4647, 4768, 4769, 4770, 4771, 4776, 4778, 4779]);
 
-export function fieldText(value: FieldValue | undefined): string {
+function fieldText(value: FieldValue | undefined): string {
   if (typeof value === 'string') return value === '-' ? '' : value;
   return typeof value === 'number' ? String(value) : '';
 }

@@ -134,12 +134,7 @@ const SYSTEM_ATTRIBUTES: Readonly<Record<string, Readonly<Record<string, string>
 };
 
 /** Reads one event. The answer holds the fields and the time as text; null when it is not one, or torn. */
-export function readEventXml(
-  text: string,
-  at: number,
-  end: number,
-  frame: Frame,
-): { fields: Fields; time: string } | null {
+function readEventXml(text: string, at: number, end: number, frame: Frame): { fields: Fields; time: string } | null {
   const reader: Reader = { text, end, at };
   const fields: Fields = {};
   const path: string[] = [];
