@@ -234,6 +234,10 @@ export const IncidentSchema = Type.Object({
   comments: list(Type.Object({ by: name(), at: TimeSchema, text: text() }), 500),
   exercise: Type.Boolean(),
   version: Type.Integer({ minimum: 1, description: 'Sent back with a change; a stale one answers 409' }),
+  changed_version: Type.Integer({
+    minimum: 1,
+    description: 'The version that a person made last: alerts that join meanwhile make no change stale',
+  }),
 });
 export type Incident = Static<typeof IncidentSchema>;
 

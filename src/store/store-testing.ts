@@ -302,6 +302,7 @@ export function incident(name: string, change: Partial<Incident> = {}): Incident
     comments: [],
     exercise: false,
     version: 1,
+    changed_version: 1,
     ...change,
   };
 }

@@ -20,7 +20,8 @@ export function changed(
   by: { id: string; name: string },
   at: Rfc3339,
 ): Incident | 'stale' {
-  if (change.version !== incident.version) return 'stale';
+  // During an attack alerts join every second: only what another person did makes a change stale.
+  if (change.version < incident.changed_version || change.version > incident.version) return 'stale';
   const { assignee: _a, assignee_name: _n, closed_at: _c, close_reason: _r, verdict: _v, ...bare } = incident;
   const assigned =
     change.assign === 'me'
@@ -46,6 +47,7 @@ export function changed(
     ...(incident.acknowledged_at === undefined && touched ? { acknowledged_at: at } : {}),
     comments,
     version: incident.version + 1,
+    changed_version: incident.version + 1,
   };
 }
 

@@ -92,6 +92,7 @@ export function newIncident(id: IncidentId, alert: Alert, at: Rfc3339): Incident
     comments: [],
     exercise: alert.exercise,
     version: 1,
+    changed_version: 1,
   };
 }
 

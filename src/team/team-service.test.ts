@@ -142,6 +142,13 @@ test('two people cannot overwrite each other', async () => {
   const commented = (await one.change(incident.id, { version: 2, comment: 'looking' }, ada)) as Incident;
   expect(commented.comments).toEqual([{ by: 'Ada', at: rfc3339(START), text: 'looking' }]);
   expect(commented.assignee_name).toBe('Ada');
+  // What the machine adds meanwhile does not stand in a person's way.
+  await one.take([alert([attacker('203.0.113.9')], { min: 1 })]);
+  expect(await one.change(incident.id, { version: commented.version, comment: 'still looking' }, ada)).toMatchObject({
+    alert_count: 2,
+    version: 5,
+  });
+  expect(await one.change(incident.id, { version: 99, comment: 'from nowhere' }, ada)).toBe('stale');
 });
 
 test('one message for each height of severity, none below the level', async () => {

@@ -124,6 +124,7 @@ export function incident(index: number): Incident {
         : [],
     exercise: false,
     version: 3,
+    changed_version: 3,
   };
 }
 
