@@ -85,8 +85,9 @@ test('by keyboard alone: open the incident, take it, say something', async () =>
   await page.keyboard.press('j');
   await page.keyboard.press('Enter');
   await page.waitForURL(/id=inc_/);
+  await page.getByRole('heading', { name: /after password guessing/ }).waitFor();
   await page.keyboard.press('a');
-  await page.getByText('Night Lead').nth(1).waitFor();
+  await page.getByText('night.lead works on it').waitFor();
   const incidents = await context.request.get(`${desk.origin}/v1/incidents?assignee=me`);
   const { items } = (await incidents.json()) as { items: { assignee_name: string; acknowledged_at: string }[] };
   expect(items).toHaveLength(1);
