@@ -43,7 +43,7 @@ if (have !== wanted) {
       logLevel: 'error',
       build: { outDir: NEXT, emptyOutDir: true },
     });
-    // A running desk serves the old console until the new one is whole.
+    // The old console stays whole until the new one is; a failed build leaves it in place.
     rmSync(OUT, { recursive: true, force: true });
     renameSync(NEXT, OUT);
     writeFileSync(STAMP, wanted);

@@ -95,10 +95,11 @@ async function violations(page: Page): Promise<string[]> {
       axe: {
         run: (
           node: Document,
+          options: object,
         ) => Promise<{ violations: { id: string; nodes: { html: string; failureSummary: string }[] }[] }>;
       };
     };
-    const result = await injected.run(document);
+    const result = await injected.run(document, { rules: { 'target-size': { enabled: true } } });
     return result.violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html} ${nodes[0]?.failureSummary}`);
   });
 }

@@ -1,6 +1,7 @@
 /** Who or what, as a chip that leads to every event known of it. */
 
 import { Link } from '@tanstack/react-router';
+import { useState } from 'react';
 import type { Entity } from '../core/records.ts';
 import { texts } from './texts.ts';
 
@@ -15,6 +16,9 @@ const COLUMNS: Readonly<Record<Entity['type'], readonly string[]>> = {
   hash: ['hash'],
   process: ['process'],
 };
+
+const SHOWN = 12;
+const rank = (entity: Entity): number => (entity.role === 'attacker' ? 0 : 1);
 
 /** A value as the query language takes it: quoted unless it is one plain word. */
 export function queryValue(value: string): string {
@@ -36,14 +40,25 @@ function EntityChip({ entity }: { entity: Entity }) {
   );
 }
 
+/** Attackers first; a long tail of victims waits behind a button, so that it does not push the timeline away. */
 export function EntityChips({ entities }: { entities: readonly Entity[] }) {
+  const [all, setAll] = useState(false);
+  const ordered = entities.toSorted((a, b) => rank(a) - rank(b));
+  const shown = all ? ordered : ordered.slice(0, SHOWN);
   return (
     <ul className="chips">
-      {entities.map((entity) => (
+      {shown.map((entity) => (
         <li key={`${entity.type}:${entity.value}`}>
           <EntityChip entity={entity} />
         </li>
       ))}
+      {shown.length < ordered.length && (
+        <li>
+          <button type="button" className="link" onClick={() => setAll(true)}>
+            {texts.entity.more(ordered.length - shown.length)}
+          </button>
+        </li>
+      )}
     </ul>
   );
 }

@@ -180,6 +180,7 @@ export const texts = {
       process: 'process',
     },
     roles: { attacker: 'attacker', victim: 'victim', witness: 'witness' },
+    more: (count: number) => `and ${number(count)} more`,
   },
   /** Tags of rules as the field writes them: `attack.t1110.001` → `T1110.001`. */
   terms: (tags: readonly string[]) =>
