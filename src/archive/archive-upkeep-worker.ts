@@ -15,26 +15,29 @@ export type UpkeepAnswer =
 const port = parentPort;
 if (port === null) throw new Error('This file runs as a worker thread.');
 
-let instance: DuckInstance | null = null;
 let duck: Duck | null = null;
 let running: Promise<void> = Promise.resolve();
 
+/** DuckDB is opened for each job: closing it gives its memory back, and opening takes a few milliseconds. */
 async function run(task: UpkeepTask): Promise<UpkeepAnswer> {
+  let instance: DuckInstance | null = null;
   try {
-    instance ??= await openDuck({ threads: 1, memoryMb: 128, temporary: join(task.dir, FOLDER.tmp, 'duckdb') });
-    duck ??= await instance.connect();
+    instance = await openDuck({ threads: 1, memoryMb: 128, temporary: join(task.dir, FOLDER.tmp, 'duckdb') });
+    duck = await instance.connect();
     return { ok: true, made: await runUpkeep(duck, task) };
   } catch (error) {
     const code = (error as NodeJS.ErrnoException | null)?.code ?? '';
     return { ok: false, reason: error instanceof Error ? error.message : String(error), code };
+  } finally {
+    duck?.close();
+    duck = null;
+    instance?.close();
   }
 }
 
 async function stop(): Promise<void> {
   duck?.connection.interrupt();
   await running;
-  duck?.close();
-  instance?.close();
   port?.close();
 }
 

@@ -17,7 +17,9 @@ export function createUpkeep(): Upkeep {
   let worker: Worker | null = null;
   let closed = false;
   const start = (): Worker => {
-    const made = new Worker(new URL('./archive-upkeep-worker.ts', import.meta.url));
+    const made = new Worker(new URL('./archive-upkeep-worker.ts', import.meta.url), {
+      resourceLimits: { maxYoungGenerationSizeMb: 8 },
+    });
     made.once('exit', () => {
       if (worker === made) worker = null;
     });
