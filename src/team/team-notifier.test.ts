@@ -140,3 +140,36 @@ test('STARTTLS is demanded: a server without it gets no mail', async () => {
   await one.flush();
   expect((await store.outbox.list(5))[0]?.last_error).toMatch(/STARTTLS/i);
 });
+
+test('STARTTLS with a certificate that nobody vouches for gets no mail', async () => {
+  const mails: string[] = [];
+  // The server's own certificate is the self-signed one that comes with smtp-server.
+  const server = new SMTPServer({
+    authOptional: true,
+    onData: (stream, _session, done) => {
+      mails.push('mail');
+      stream.resume();
+      stream.on('end', () => done());
+    },
+  });
+  server.on('error', () => {});
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', () => resolve()));
+  closers.push(() => server.close());
+  const { port } = server.server.address() as AddressInfo;
+  const one = notifier({
+    email: { host: '127.0.0.1', port, security: 'starttls', from: 'a@b.example', to: ['c@d.example'] },
+  });
+  await put('email');
+  await one.flush();
+  await one.stop();
+  expect(mails).toEqual([]);
+  expect((await store.outbox.list(5))[0]?.last_error).toMatch(/certificate|self.signed|altnames|expired/i);
+});
+
+test('rounds at the same time send a message once', async () => {
+  const { url, got } = await receiver(() => 204);
+  const one = notifier({ webhook: { url, secret_file: join(folder, 'secret') } });
+  await put('webhook');
+  await Promise.all([one.flush(), one.flush(), one.flush()]);
+  expect(got).toHaveLength(1);
+});

@@ -43,7 +43,7 @@ export function createNotifier(o: {
       });
     }
   };
-  const flush = async (): Promise<void> => {
+  const deliverDue = async (): Promise<void> => {
     for (const item of await store.outbox.due(rfc3339(clock.now()), BATCH)) {
       try {
         await deliver(item);
@@ -57,15 +57,18 @@ export function createNotifier(o: {
       }
     }
   };
-  const turn = () => {
-    running = flush().catch((error: unknown) => o.log({ reason: String(error) }, 'the outbox cannot be read'));
+  // One round after the other: two at a time would both send what is due.
+  const flush = (): Promise<void> => {
+    running = running
+      .then(deliverDue)
+      .catch((error: unknown) => o.log({ reason: String(error) }, 'the outbox cannot be read'));
     return running;
   };
   return {
     flush,
     start: () => {
       const again = () => {
-        timer = setTimeout(() => void turn().then(again), LOOK_EVERY_MS);
+        timer = setTimeout(() => void flush().then(again), LOOK_EVERY_MS);
       };
       again();
     },

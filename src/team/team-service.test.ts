@@ -1,3 +1,5 @@
+/** Alerts become incidents over the real store: grouping, replay, versions, messages. */
+
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
