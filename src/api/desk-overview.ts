@@ -135,7 +135,7 @@ export function allCoverage(measured: readonly Coverage[]): Coverage[] {
       unknown: 0,
       measured_at: null,
       sentence: 'No evidence yet.',
-      next: { title: firstStep, command },
+      next: command === '' ? { title: firstStep } : { title: firstStep, command },
       evidence: [],
     };
   });

@@ -6,16 +6,17 @@ import { rfc3339 } from './time.ts';
 
 /**
  * The normalised columns: our column name → the attribute of the Open Cybersecurity Schema Framework (OCSF 1.x) it
- * carries. They are flat on purpose: the archive stores each as one column and the query language names each.
+ * carries. They are flat on purpose: the archive stores each as one column and the query language names each. `user` is
+ * who acts or logs on, `target_user` the account that is acted on.
  */
 export const NORMALISED_COLUMNS = {
   class_uid: { ocsf: 'class_uid', type: 'int' },
   severity_id: { ocsf: 'severity_id', type: 'int' },
   action: { ocsf: 'activity_name', type: 'text' },
   outcome: { ocsf: 'status', type: 'text' },
-  user: { ocsf: 'user.name', type: 'text' },
-  user_domain: { ocsf: 'user.domain', type: 'text' },
-  target_user: { ocsf: 'actor.user.name', type: 'text' },
+  user: { ocsf: 'actor.user.name', type: 'text' },
+  user_domain: { ocsf: 'actor.user.domain', type: 'text' },
+  target_user: { ocsf: 'user.name', type: 'text' },
   src_ip: { ocsf: 'src_endpoint.ip', type: 'text' },
   src_port: { ocsf: 'src_endpoint.port', type: 'int' },
   src_host: { ocsf: 'src_endpoint.hostname', type: 'text' },

@@ -13,7 +13,7 @@ export const ROOM_NAMES = [
 ] as const;
 export type RoomName = (typeof ROOM_NAMES)[number];
 
-/** The recommendation behind each room, in plain words, and the first step that brings evidence for it. */
+/** The recommendation behind each room, in plain words, and the first step that brings evidence for it; an empty command means that there is none to run. */
 export const RECOMMENDATIONS: Readonly<
   Record<RoomName, { title: string; asks: string; firstStep: string; command: string }>
 > = {
@@ -32,14 +32,14 @@ export const RECOMMENDATIONS: Readonly<
   network: {
     title: 'Routers and clear text',
     asks: 'Professional-grade routers, and no patient data in clear text.',
-    firstStep: 'Mirror a switch port and hand over a capture of it.',
-    command: 'asepsis inspect capture.pcap',
+    firstStep: 'This version cannot look into network traffic yet.',
+    command: '',
   },
   phishing: {
     title: 'Phishing awareness',
     asks: 'Staff recognise phishing and report it.',
-    firstStep: 'Send the log of the mail server to this desk.',
-    command: 'asepsis import /var/log/mail.log',
+    firstStep: 'This version cannot measure it yet.',
+    command: '',
   },
   detection: {
     title: 'Critical servers watched',
@@ -62,13 +62,13 @@ export const RECOMMENDATIONS: Readonly<
   procurement: {
     title: 'Safe purchases',
     asks: 'A cyber risk assessment whenever medical equipment is bought.',
-    firstStep: 'Record the next purchase with the manufacturer’s disclosure form (MDS2).',
-    command: 'asepsis check',
+    firstStep: 'This version cannot measure it yet.',
+    command: '',
   },
   sharing: {
     title: 'Sharing with others',
     asks: 'Information is shared with other professionals, nationally and internationally.',
-    firstStep: 'Import the indicators that your national centre publishes.',
-    command: 'asepsis check',
+    firstStep: 'This version cannot measure it yet.',
+    command: '',
   },
 };
