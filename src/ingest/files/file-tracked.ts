@@ -87,9 +87,9 @@ async function appendSlice(tracked: Tracked, slice: FileSlice, context: ReadCont
   };
   const { seq, duplicate } = await appendPatiently(context.stream, block, context.signal);
   if (!duplicate) return slice.end;
-  const stored = await context.stream.read(seq);
+  const stored = await context.stream.read(seq).catch(() => null);
   if (!stored) {
-    // Retention took it: better a repeat than a loss.
+    // Retention took it, or it is damaged: better a repeat than a loss.
     await appendPatiently(context.stream, { ...block, dedupe: `${block.dedupe}+` }, context.signal);
     return slice.end;
   }
