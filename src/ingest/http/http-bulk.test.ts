@@ -112,7 +112,7 @@ test('each action is answered under its own name, in order', async () => {
     'create 201',
   ]);
   expect(items[0]?.index).toMatchObject({ _index: 'a', _id: '1', result: 'created' });
-  expect(items[1]?.create).toMatchObject({ _index: 'given', _id: 'memory00-1-1' });
+  expect(items[1]?.create).toMatchObject({ _index: 'given', _id: `${harness.stream.streamId}-1-1` });
   expect(harness.records()).toEqual(['{"n":1}', '{"n":2}', '{"n":3}']);
 });
 

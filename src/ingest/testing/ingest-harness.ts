@@ -7,12 +7,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Value } from 'typebox/value';
 import { type Config, ConfigSchema, type Store, systemClock } from '../../core/index.ts';
 import { openStore } from '../../store/index.ts';
-import { type MemoryStream, openMemoryStream, recordsOf } from './ingest-memory-stream.ts';
+import { openTestStream, recordsOf, type TestStream } from './ingest-test-stream.ts';
 
 export interface Harness {
   readonly dir: string;
   readonly store: Store;
-  readonly stream: MemoryStream;
+  readonly stream: TestStream;
   readonly clock: typeof systemClock;
   readonly logged: { o: object; msg: string }[];
   readonly log: (o: object, msg: string) => void;
@@ -25,7 +25,7 @@ export interface Harness {
 export async function openHarness(): Promise<Harness> {
   const dir = await mkdtemp(join(tmpdir(), 'asepsis-ingest-'));
   const store = await openStore({ dataDir: dir, clock: systemClock });
-  const stream = openMemoryStream();
+  const stream = await openTestStream(join(dir, 'stream'), systemClock);
   const logged: Harness['logged'] = [];
   const records = () => recordsOf(stream.blocks);
   return {
@@ -44,6 +44,7 @@ export async function openHarness(): Promise<Harness> {
       return records();
     },
     async stop() {
+      await stream.close();
       await store.close();
       await rm(dir, { recursive: true, force: true });
     },
