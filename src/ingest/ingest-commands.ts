@@ -102,7 +102,7 @@ async function importOne(path: string, sending: Sending, terminal: Terminal) {
 
 async function run(files: readonly string[], o: ImportOptions, terminal: Terminal): Promise<void> {
   const headers: Record<string, string> = { authorization: `Bearer ${await tokenOf(o)}` };
-  if (o.source) headers['x-asepsis-source'] = o.source;
+  if (o.source) headers['x-asepsis-source'] = encodeURIComponent(o.source);
   const sending = { url: new URL('/v1/events', o.url), headers };
   for (const path of files) {
     try {

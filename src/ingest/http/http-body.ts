@@ -1,6 +1,6 @@
 /** Reads a request's body, decompressing on the way, within a size and within what all requests together may hold. */
 
-import { pipeline, type Readable, type Transform } from 'node:stream';
+import { Readable, type Transform } from 'node:stream';
 import { createGunzip, createInflate, createZstdDecompress } from 'node:zlib';
 import { AsepsisError, LIMITS } from '../../core/index.ts';
 import type { Budget } from '../ingest-intake.ts';
@@ -44,39 +44,55 @@ function unreadable(error: unknown): AsepsisError {
   );
 }
 
+/** The body through the inflater. A fault of one side must not close the connection: the answer still goes out on it. */
+function inflated(body: Readable, inflater: Transform): Readable {
+  body.on('error', (error) => inflater.destroy(error));
+  body.on('close', () => {
+    if (!body.readableEnded) inflater.destroy(new Error('closed'));
+  });
+  return body.pipe(inflater);
+}
+
 /**
  * @param work gets the whole body; what it holds counts against the budget until `work` is done
  * @throws AsepsisError `TOO_LARGE`, `UNSUPPORTED_MEDIA`, `BAD_REQUEST`, or `BUSY` when other requests hold too much
  */
 export async function withBody<T>(
-  o: { body: Readable; encoding: string | undefined; contentLength: string | undefined; budget: Budget },
+  o: {
+    body: Readable | null | undefined;
+    encoding: string | undefined;
+    contentLength: string | undefined;
+    budget: Budget;
+  },
   work: (bytes: Buffer) => Promise<T>,
 ): Promise<T> {
   const inflater = inflaterFor(o.encoding);
   if (Number(o.contentLength ?? 0) > LIMITS.ingestBodyBytesMax) throw tooLarge();
-  const source = inflater ? pipeline(o.body, inflater, () => {}) : o.body;
+  const body = o.body ?? Readable.from([]);
+  const source = inflater ? inflated(body, inflater) : body;
   const chunks: Buffer[] = [];
   let length = 0;
   try {
-    for await (const chunk of source as AsyncIterable<Buffer>) {
-      // One request alone always passes, so that the largest allowed one is never refused for ever.
-      const others = o.budget.used - length;
-      if (others > 0 && o.budget.used + chunk.length > LIMITS.inFlightBytesMax) {
-        throw new AsepsisError('BUSY', 'Other requests hold all the memory there is for requests.', {
-          retryAfterSec: 1,
-        });
+    try {
+      for await (const chunk of source.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+        // One request alone always passes, so that the largest allowed one is never refused for ever.
+        const others = o.budget.used - length;
+        if (others > 0 && o.budget.used + chunk.length > LIMITS.inFlightBytesMax) {
+          throw new AsepsisError('BUSY', 'Other requests hold all the memory for requests.', { retryAfterSec: 1 });
+        }
+        o.budget.take(chunk.length);
+        length += chunk.length;
+        if (length > LIMITS.ingestBodyBytesMax) throw tooLarge();
+        chunks.push(chunk);
       }
-      o.budget.take(chunk.length);
-      length += chunk.length;
-      if (length > LIMITS.ingestBodyBytesMax) throw tooLarge();
-      chunks.push(chunk);
+    } catch (error) {
+      body.unpipe();
+      inflater?.destroy();
+      throw unreadable(error);
     }
     const bytes = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, length);
     chunks.length = 0;
     return await work(bytes);
-  } catch (error) {
-    // Only faults of reading are the sender's; those of `work` are ours or already named.
-    throw chunks.length > 0 || length === 0 ? unreadable(error) : error;
   } finally {
     o.budget.give(length);
   }

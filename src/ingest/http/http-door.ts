@@ -74,13 +74,31 @@ export function idempotencyKey(request: FastifyRequest): string | undefined {
   return key;
 }
 
+/** Names of any alphabet travel percent-encoded (RFC 3986 section 2.1). */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+/** What was not read of a refused body is thrown away, so that its sender reads the answer; of a very large one it is not. */
+function discard(request: FastifyRequest, reply: FastifyReply): void {
+  const body = request.body as Readable | null | undefined;
+  if (!body || body.readableEnded) return;
+  if (Number(request.headers['content-length'] ?? 0) > 4 * LIMITS.ingestBodyBytesMax)
+    reply.header('connection', 'close');
+  else body.resume();
+}
+
 async function senderOf(request: FastifyRequest, sources: Sources, kind: Source['kind']): Promise<Sender> {
   const caller = request.caller;
   if (!caller) throw new AsepsisError('UNAUTHENTICATED', 'This needs a token with the scope `ingest`.');
   const named = request.headers['x-asepsis-source'];
   if (typeof named === 'string' && named !== '') {
     // Imported evidence is a source of its own kind: a token cannot pass for another live source.
-    const name = named.slice(0, LIMITS.nameCharsMax);
+    const name = decoded(named).slice(0, LIMITS.nameCharsMax);
     return { source: await sources.ensure('import', name, { address: caller.name }), name: caller.name };
   }
   return { source: caller.source ?? (await sources.ensure(kind, caller.name)), name: caller.name };
@@ -123,7 +141,7 @@ export function createDoor(o: IngestRouteOptions): Door {
         }
         return await withBody(
           {
-            body: request.body as Readable,
+            body: request.body as Readable | null | undefined,
             encoding: request.headers['content-encoding'],
             contentLength: request.headers['content-length'],
             budget,
@@ -131,8 +149,7 @@ export function createDoor(o: IngestRouteOptions): Door {
           (bytes) => work(bytes, from),
         );
       } catch (error) {
-        // What was not read of the body must not be taken for the next request.
-        if (!(request.body as Readable | null)?.readableEnded) reply.header('connection', 'close');
+        discard(request, reply);
         throw error;
       }
     },

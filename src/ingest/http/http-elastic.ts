@@ -4,7 +4,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { INGEST_ROUTE } from './http-route-config.ts';
 
-/** Clients of 8.x and 9.x talk to it; 7.x clients of Beats need `output.elasticsearch.allow_older_versions`. */
+/** Clients of 8.x and 9.x talk to it; Beats do unless `output.elasticsearch.allow_older_versions` is false. */
 const VERSION = '8.17.0';
 const CLUSTER = 'asepsis';
 

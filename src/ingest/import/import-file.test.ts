@@ -120,8 +120,8 @@ test('`asepsis import` sends to a running desk, once', async () => {
   try {
     const path = await put('big.log.gz', gzipSync(many.join('\n')));
     const json = await put('a.json', '[{"a":1},{"b":2}]');
-    await command('--token', TOKEN, '--json', '--source', 'old server', path, json);
-    await command('--token', TOKEN, '--json', '--source', 'old server', path);
+    await command('--token', TOKEN, '--json', '--source', 'Wäscherei 東', path, json);
+    await command('--token', TOKEN, '--json', '--source', 'Wäscherei 東', path);
     expect(out.map((line) => JSON.parse(line))).toEqual([
       { file: path, records: many.length, duplicate: 0 },
       { file: json, records: 2, duplicate: 0 },
@@ -129,7 +129,7 @@ test('`asepsis import` sends to a running desk, once', async () => {
     ]);
     expect(harness.records()).toEqual([...many, '{"a":1}', '{"b":2}']);
     const source = (await harness.store.sources.list({})).find((entry) => entry.kind === 'import');
-    expect(source?.name).toBe('old server');
+    expect(source?.name).toBe('Wäscherei 東');
     expect(process.exitCode).toBeUndefined();
     await command('--token', 'wrong', path);
     expect(process.exitCode).toBe(EXIT.failure);

@@ -148,6 +148,31 @@ test('datagrams over UDP are records, their trailers gone', async () => {
   expect(records).toEqual(['<13>plain', '<13>with lf', '<13>nul', `<13>${'z'.repeat(60_000)}`]);
 });
 
+test('connections beyond the limit are refused, and room comes back', async () => {
+  const { port } = await start();
+  const most = LIMITS.syslogConnectionsMax / 4;
+  const sockets = await Promise.all(Array.from({ length: most }, () => dial(port('syslog-tcp'))));
+  const refused = await dial(port('syslog-tcp'));
+  refused.on('error', () => {});
+  await until(
+    () => refused.closed,
+    () => 'the connection was not refused',
+  );
+  expect(harness.logged.some((line) => line.msg.includes('too many syslog connections'))).toBe(true);
+  sockets[0]?.end('<13>last words\n');
+  await harness.arrived(1);
+  await until(
+    async () => {
+      const again = await dial(port('syslog-tcp'));
+      again.on('error', () => {});
+      again.write('<13>again\n');
+      await new Promise((resolve) => setTimeout(resolve, 30));
+      return harness.records().length > 1;
+    },
+    () => 'no room came back',
+  );
+});
+
 test('an occupied port is named', async () => {
   const { port } = await start();
   const again = start((config) => {
