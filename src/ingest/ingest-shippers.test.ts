@@ -12,6 +12,8 @@ import { startIngestApp, TOKEN } from './testing/ingest-app.ts';
 import { makeAuthority } from './testing/ingest-certificates.ts';
 import { type Harness, openHarness, testConfig, until } from './testing/ingest-harness.ts';
 
+const APT = '/usr/bin/apt-get';
+const DPKG = '/usr/bin/dpkg';
 const RSYSLOG = '/usr/sbin/rsyslogd';
 const MODULES = '/usr/lib/x86_64-linux-gnu/rsyslog';
 const hasLogger = spawnSync('logger', ['--version']).status === 0;
@@ -192,16 +194,16 @@ test.skipIf(!hasLogger)('logger over TCP (both framings) and UDP', async () => {
 /** syslog-ng cannot be installed beside rsyslog: an installed one, or one unpacked from the package into a folder. */
 async function findSyslogNg(): Promise<{ program: string; env: NodeJS.ProcessEnv; args: string[] } | null> {
   if (existsSync('/usr/sbin/syslog-ng')) return { program: '/usr/sbin/syslog-ng', env: {}, args: [] };
-  if (process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get') || !existsSync('/usr/bin/dpkg')) return null;
+  if (process.getuid?.() !== 0 || !existsSync(APT) || !existsSync(DPKG)) return null;
   const folder = join(harness.dir, 'syslog-ng');
   await mkdir(folder);
   // Packages that nothing else on a small system needs; the others of its dependencies are there.
   const names = ['syslog-ng-core', 'libivykis0', 'libnet1', 'libpcre3', 'libwrap0', 'libjson-c5'];
   const options = { cwd: folder, stdio: 'pipe', timeout: 20_000 } as const;
   try {
-    execFileSync('apt-get', ['-q', 'download', ...names], options);
+    execFileSync(APT, ['-q', 'download', ...names], options);
     const packages = (await readdir(folder)).filter((name) => name.endsWith('.deb'));
-    for (const name of packages) execFileSync('dpkg', ['-x', name, 'x'], options);
+    for (const name of packages) execFileSync(DPKG, ['-x', name, 'x'], options);
   } catch {
     return null;
   }

@@ -11,13 +11,14 @@ import { type Harness, openHarness, until } from '../testing/ingest-harness.ts';
 import { findOwnLogs } from './follow-configured.ts';
 import { cursorOf, followJournal } from './journal-follower.ts';
 
+const JOURNALCTL = '/usr/bin/journalctl';
 const JOURNALD = '/lib/systemd/systemd-journald';
 const able =
   process.getuid?.() === 0 &&
   existsSync(JOURNALD) &&
   existsSync('/etc/machine-id') &&
   spawnSync('logger', ['--version']).status === 0 &&
-  spawnSync('journalctl', ['--version']).status === 0;
+  spawnSync(JOURNALCTL, ['--version']).status === 0;
 if (!able)
   process.stderr.write('The journal test is skipped: it needs root, systemd-journald, journalctl and logger.\n');
 
@@ -58,7 +59,7 @@ test.skipIf(!able)('the journal is followed by its cursor, over a restart and ov
   const name = `asepsistest${randomBytes(3).toString('hex')}`;
   const journald = spawn(JOURNALD, [name], { stdio: 'ignore' });
   const wrapper = join(harness.dir, 'journalctl');
-  await writeFile(wrapper, `#!/bin/sh\nexec journalctl --namespace=${name} "$@"\n`);
+  await writeFile(wrapper, `#!/bin/sh\nexec ${JOURNALCTL} --namespace=${name} "$@"\n`);
   await chmod(wrapper, 0o755);
   const socket = `/run/systemd/journal.${name}/dev-log`;
   let count = 0;
