@@ -23,21 +23,27 @@ interface Pipeline {
   last_seq: number;
 }
 
-/** Realistic sshd lines: mostly log-ins and disconnections of many accounts, some failures from many addresses. */
+/**
+ * A hospital's sshd lines: 600 accounts, each from its own three addresses, on 50 hosts. One log-in in 40 is mistyped and
+ * then right; every hundredth line is a stranger's guess, from 20 addresses that go on all the time.
+ */
 function chunk(turn: number): Buffer {
   const time = new Date().toISOString();
   let text = '';
   for (let i = 0; i < LINES_PER_CHUNK; i++) {
     const n = turn * LINES_PER_CHUNK + i;
-    const user = `staff${n % 600}`;
-    const address = `10.${(n >> 16) & 255}.${(n >> 8) & 255}.${n & 255}`;
+    const person = (n >> 1) % 600;
+    const user = `staff${person}`;
+    const address = `10.20.${person & 15}.${10 + ((person >> 4) % 60) + (n % 3) * 60}`;
     const port = 1024 + (n % 60_000);
     const message =
-      n % 10 === 0
-        ? `Failed password for ${user} from ${address} port ${port} ssh2`
-        : n % 2 === 0
-          ? `Accepted publickey for ${user} from ${address} port ${port} ssh2: ED25519 SHA256:q7Zk0uFm2b8tX1n4`
-          : `Disconnected from user ${user} ${address} port ${port}`;
+      n % 100 === 99
+        ? `Failed password for invalid user admin${n % 7} from 198.51.100.${n % 20} port ${port} ssh2`
+        : n % 80 === 0
+          ? `Failed password for ${user} from ${address} port ${port} ssh2`
+          : n % 2 === 0
+            ? `Accepted publickey for ${user} from ${address} port ${port} ssh2: ED25519 SHA256:q7Zk0uFm2b8tX1n4`
+            : `Disconnected from user ${user} ${address} port ${port}`;
     text += `<86>1 ${time} host-${n % 50} sshd ${1000 + (n % 30_000)} - - ${message}\n`;
   }
   return Buffer.from(text);
@@ -155,6 +161,7 @@ try {
       events: state.events,
       seconds: Number(seconds.toFixed(2)),
       linesPerSec: full,
+      alerts: (await person.get<{ counts: { alerts: number } }>('/v1/overview')).counts.alerts,
       rssMaxMb: Math.round(rssMaxMb),
       latencyAtHalfLoadMs: half,
       cpu: cpus()[0]?.model,

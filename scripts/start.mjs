@@ -11,7 +11,7 @@ if (built !== 0) process.exit(2);
 
 const args = process.argv.slice(2);
 const verb = args.includes('--rehearse') ? 'rehearse' : 'serve';
-const child = spawn(NODE, [join(ROOT, 'src', 'main.ts'), verb, ...args.filter((arg) => arg !== '--rehearse')], {
+const child = spawn(join(ROOT, 'bin', 'asepsis'), [verb, ...args.filter((arg) => arg !== '--rehearse')], {
   cwd: ROOT,
   stdio: 'inherit',
 });

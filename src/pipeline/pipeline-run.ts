@@ -22,6 +22,7 @@ const BLOCKS_PER_TURN = 4;
 /** Writing the engine's memory may take this share of the time. */
 const STATE_SHARE = 0.05;
 const SIGHTINGS_MAX = 4096;
+const ALERTS_WAITING_MAX = 2000;
 
 export interface PipelineParts {
   readonly consumer: StreamConsumer;
@@ -57,15 +58,12 @@ export async function runPipeline(parts: PipelineParts, signal: AbortSignal): Pr
   let reportedMs = clock.now();
   let reportedEvents = 0;
   let oldestMs = 0;
-  let pending: Promise<void>[] = [];
   const sightings = createSightings();
 
+  const outgoing = createSender(parts.storeAlerts);
   const send = (alerts: readonly Alert[]) => {
-    if (alerts.length === 0) return;
     alertCount += alerts.length;
-    const sent = parts.storeAlerts(alerts);
-    sent.catch(() => {});
-    pending.push(sent);
+    outgoing.send(alerts);
   };
   const take = async (block: StoredBlock) => {
     const decoded = parts.decode(block);
@@ -85,8 +83,7 @@ export async function runPipeline(parts: PipelineParts, signal: AbortSignal): Pr
   };
   const checkpoint = async () => {
     await archive.flush();
-    await Promise.all(pending);
-    pending = [];
+    await outgoing.settled();
     const counts = parts.takeCounts();
     if (seq > parts.countedSeq) await parts.storeCounts(seq, counts, sightings.take());
     const started = performance.now();
@@ -127,14 +124,49 @@ export async function runPipeline(parts: PipelineParts, signal: AbortSignal): Pr
       flushedMs = now;
     }
     if (now - reportedMs >= FLUSH_EVERY_MS) report(now);
-    // A failed store must not be found out only at the checkpoint: the earlier, the less is repeated.
-    if (pending.length > 64) {
-      await Promise.all(pending);
-      pending = [];
-    }
+    // A failed store must not be found out only at the checkpoint, and what waits for it stays bounded.
+    if (outgoing.waiting() > ALERTS_WAITING_MAX) await outgoing.settled();
+    outgoing.check();
   }
   if (seq > consumer.ackedSeq) await checkpoint();
   report(clock.now());
+}
+
+/** One call to the store at a time; what is raised meanwhile goes together in the next, so that a storm is few transactions. */
+function createSender(storeAlerts: (alerts: readonly Alert[]) => Promise<void>): {
+  send(alerts: readonly Alert[]): void;
+  waiting(): number;
+  check(): void;
+  settled(): Promise<void>;
+} {
+  let waiting: Alert[] = [];
+  let running: Promise<void> | null = null;
+  let failure: unknown = null;
+  const pump = async () => {
+    while (waiting.length > 0 && failure === null) {
+      const batch = waiting;
+      waiting = [];
+      await storeAlerts(batch).catch((error: unknown) => {
+        failure = error ?? new Error('The store failed.');
+      });
+    }
+    running = null;
+  };
+  const check = () => {
+    if (failure !== null) throw failure;
+  };
+  return {
+    send: (alerts) => {
+      for (const alert of alerts) waiting.push(alert);
+      if (waiting.length > 0) running ??= pump();
+    },
+    waiting: () => waiting.length,
+    check,
+    settled: async () => {
+      while (running !== null) await running;
+      check();
+    },
+  };
 }
 
 /** Collects which hosts named themselves, so that they become assets; bounded, the rest is seen next time. */

@@ -41,8 +41,8 @@ export async function startDesk(dataDir: string, o: { config?: string; verb?: st
   const config = join(dataDir, 'asepsis.yaml');
   await writeFile(config, o.config ?? FREE_PORTS);
   const child = spawn(
-    process.execPath,
-    [join(ROOT, 'src', 'main.ts'), ...(o.verb ?? ['serve']), '--data', dataDir, '--config', config, '--json'],
+    join(ROOT, 'bin', 'asepsis'),
+    [...(o.verb ?? ['serve']), '--data', dataDir, '--config', config, '--json'],
     { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, NO_COLOR: '1' } },
   );
   let said = '';
