@@ -188,6 +188,7 @@ async function lateCommands(verb: string | undefined): Promise<void> {
   if (wants('archive', 'hunt')) (await import('./archive/index.ts')).archiveCommands(program, terminal);
   if (wants('audit')) (await import('./store/index.ts')).auditCommands(program, terminal);
   if (wants('tls', 'people', 'token')) (await import('./api/index.ts')).apiCommands(program, terminal);
+  if (wants('import')) (await import('./ingest/index.ts')).ingestCommands(program, terminal);
   if (wants('detect', 'rules')) {
     const { decodeFile } = await import('./main-decode-file.ts');
     const ownRules = join(import.meta.dirname, '..', 'rules');
