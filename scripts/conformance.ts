@@ -3,6 +3,7 @@
 import { parseArgs } from 'node:util';
 import { conformanceDecode } from './conformance-decode.ts';
 import { conformanceSigma } from './conformance-sigma.ts';
+import { conformanceVersions } from './conformance-versions.ts';
 
 interface Verdict {
   readonly name: string;
@@ -10,7 +11,7 @@ interface Verdict {
   readonly lines: string[];
 }
 
-const PARTS: readonly ((dataDir: string) => Promise<Verdict>)[] = [conformanceSigma, conformanceDecode];
+const PARTS: readonly ((dataDir: string) => Promise<Verdict>)[] = [conformanceSigma, conformanceDecode, conformanceVersions];
 
 const { values } = parseArgs({ options: { data: { type: 'string' } } });
 if (!values.data) {
