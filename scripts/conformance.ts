@@ -11,7 +11,11 @@ interface Verdict {
   readonly lines: string[];
 }
 
-const PARTS: readonly ((dataDir: string) => Promise<Verdict>)[] = [conformanceSigma, conformanceDecode, conformanceVersions];
+const PARTS: readonly ((dataDir: string) => Promise<Verdict>)[] = [
+  conformanceSigma,
+  conformanceDecode,
+  conformanceVersions,
+];
 
 const { values } = parseArgs({ options: { data: { type: 'string' } } });
 if (!values.data) {
