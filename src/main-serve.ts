@@ -29,6 +29,7 @@ import {
 } from './core/index.ts';
 import { createDetection } from './detection/index.ts';
 import { registerIngestRoutes, startListeners } from './ingest/index.ts';
+import { type Alarms, createAlarms } from './main-alarms.ts';
 import { checkThisMachine, measureCoverage } from './main-check.ts';
 import { recordSightings } from './main-sightings.ts';
 import { createPatching } from './patching/index.ts';
@@ -114,18 +115,14 @@ async function assemble(
   const dataDir = await prepareDataDir(o.data);
   const config = await loadConfig(o.config, dataDir);
   const log = createLog(o.json ? {} : { level: 'warn' });
-  let alarm: string | null = null;
+  const alarms = createAlarms((line) => terminal.say(line));
   const stream = await openSegmentStream({
     dir: join(dataDir, 'stream'),
     clock,
     segmentBytes: config.stream.segment_mb * 1024 * 1024,
     retentionMs: config.stream.retention_hours * HOUR_MS,
     retentionBytes: config.stream.retention_mb * 1024 * 1024,
-    onAlarm: (sentence) => {
-      if (sentence !== null && sentence !== alarm) terminal.say(`ALARM  ${sentence}`);
-      if (sentence === null && alarm !== null) terminal.say('The alarm is over: intake goes on.');
-      alarm = sentence;
-    },
+    onAlarm: (sentence) => alarms.set('stream', sentence),
   });
   closers.push(() => stream.close());
   const store = await openStore({
@@ -164,6 +161,7 @@ async function assemble(
     status,
     live,
     terminal,
+    alarms,
     storeAlerts: async (alerts) => {
       const fresh = await team.take(alerts);
       live.alertsStored(
@@ -182,6 +180,10 @@ async function assemble(
     dataDir,
     consoleDir: CONSOLE,
     log,
+    probes: {
+      stream: async () => (await stream.stats()).stopped,
+      machinery: async () => alarms.current(),
+    },
     register: async (app) => {
       registerIngestRoutes(app, {
         stream,
@@ -198,6 +200,7 @@ async function assemble(
         clock,
         live,
         exercise,
+        alarm: () => alarms.current(),
         pipeline: () => status.current,
         listeners: () => listening,
         measure: async () => void (await measureCoverage(store, rooms)),
@@ -237,6 +240,7 @@ async function startThread(o: {
   status: { current: PipelineStatus };
   live: ReturnType<typeof createLiveBus>;
   terminal: Terminal;
+  alarms: Alarms;
   storeAlerts: (alerts: readonly Alert[]) => Promise<void>;
 }): Promise<PipelineHost> {
   const { store, status, config, dataDir } = o;
@@ -268,6 +272,7 @@ async function startThread(o: {
       await recordSightings(store, systemClock, sightings);
     },
     onReady: (rules: readonly RuleSummary[], refused: readonly RefusedRule[], note) => {
+      o.alarms.set('pipeline', null);
       status.current = { ...status.current, rules, refused, note };
       for (const { file, line, reason } of refused) o.terminal.say(`Rule refused: ${file}:${line}: ${reason}`);
       if (note) o.terminal.say(note);
@@ -277,7 +282,8 @@ async function startThread(o: {
       status.current = { ...status.current, events, seq, durableSeq, perSec, lagMs };
       o.live.rateMeasured(perSec);
     },
-    onFailure: (sentence) => o.terminal.say(sentence),
+    onAlarm: (what, sentence) => o.alarms.set(what, sentence),
+    onFailure: (sentence) => o.alarms.set('pipeline', sentence),
   });
   const timer = setInterval(() => {
     zones().then(

@@ -27,6 +27,7 @@ const PAGES = [
   `/findings?view=list&state=accepted&id=${id('fnd', 3)}`,
   '/assets',
   `/assets?id=${id('ast', 2)}`,
+  '/accounts',
   '/events',
   '/events?id=mockdesk-255s-0',
   '/events?query=((',

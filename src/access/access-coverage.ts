@@ -31,7 +31,7 @@ export async function accessCoverage(store: Store, clock: Clock): Promise<Covera
       : 'No evidence yet.',
     next: action ? { title: action.title } : { title: firstStep, command },
     evidence: [
-      { label: 'Accounts', href: '/assets?tab=accounts', count: all },
+      { label: 'Accounts', href: '/accounts', count: all },
       {
         label: 'Open access findings',
         href: '/findings?room=access&state=open',

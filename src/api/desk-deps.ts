@@ -42,6 +42,8 @@ export interface DeskDeps {
   readonly pipeline: () => PipelineStatus;
   readonly listeners: () => readonly { name: string; address: string }[];
   readonly exercise: boolean;
+  /** What is wrong with the machinery right now; null when nothing is. */
+  readonly alarm: () => string | null;
   /** Measures the nine recommendations anew. */
   readonly measure: () => Promise<void>;
   /** Changes an incident; null when there is none, `'stale'` when somebody was faster. */

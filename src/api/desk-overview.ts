@@ -164,7 +164,7 @@ export function deskOverview(deps: DeskDeps): FastifyPluginAsyncTypebox {
       (a, b) => RANK[a.severity] - RANK[b.severity] || (a.last_event < b.last_event ? 1 : -1),
     );
     const silent = silentSources(sources, now);
-    const alarm = stats.stopped === null ? null : `Intake has stopped: ${stats.stopped}`;
+    const alarm = deps.alarm() ?? (stats.stopped === null ? null : `Intake has stopped: ${stats.stopped}`);
     const pipeline = deps.pipeline();
     return {
       sentence: overviewSentence({ incidents, alarm, total: sources.length, silent, openFindings }),

@@ -22,6 +22,7 @@ export interface PipelineHostParts {
   readonly storeCounts: (seq: number, counts: readonly SourceCount[], sightings: readonly Sighting[]) => Promise<void>;
   readonly onProgress: (progress: PipelineProgress) => void;
   readonly onReady: (rules: readonly RuleSummary[], refused: readonly RefusedRule[], note: string | null) => void;
+  readonly onAlarm: (what: 'archive' | 'log', sentence: string | null) => void;
   readonly onFailure: (sentence: string) => void;
 }
 
@@ -76,7 +77,8 @@ export async function startPipeline(parts: PipelineHostParts): Promise<PipelineH
       } else if (message.type === 'progress') {
         if (message.progress.ackedSeq > 0) waitMs = RESTART_FIRST_MS;
         parts.onProgress(message.progress);
-      } else if (message.type === 'alerts') answer(current, message.call, parts.storeAlerts(message.alerts));
+      } else if (message.type === 'alarm') parts.onAlarm(message.what, message.sentence);
+      else if (message.type === 'alerts') answer(current, message.call, parts.storeAlerts(message.alerts));
       else if (message.type === 'counts')
         answer(current, message.call, parts.storeCounts(message.seq, message.counts, message.sightings));
     });

@@ -69,6 +69,8 @@ export type FromPipeline =
       readonly sightings: readonly Sighting[];
     }
   | { readonly type: 'progress'; readonly progress: PipelineProgress }
+  /** Upkeep of the archive fails (null: no longer), or the log holds damage. */
+  | { readonly type: 'alarm'; readonly what: 'archive' | 'log'; readonly sentence: string | null }
   | { readonly type: 'stopped' };
 
 export type ToPipeline =

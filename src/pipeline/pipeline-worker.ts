@@ -40,13 +40,18 @@ port.on('message', (message: ToPipeline) => {
   }
 });
 
-const reader = await openSegmentReader({ dir: setup.streamDir, signal: setup.signal });
+const reader = await openSegmentReader({
+  dir: setup.streamDir,
+  signal: setup.signal,
+  onFault: (fault) => say({ type: 'alarm', what: 'log', sentence: fault.message }),
+});
 const consumer = await reader.consumer('pipeline');
 const archive = await openArchiveWriter({
   dir: setup.archiveDir,
   streamId: reader.streamId,
   clock: systemClock,
   retentionDays: setup.retentionDays,
+  onAlarm: (sentence) => say({ type: 'alarm', what: 'archive', sentence }),
 });
 const loaded = await loadRules(setup.ruleFolders);
 const engine = createEngine(loaded.rules, { streamId: reader.streamId });

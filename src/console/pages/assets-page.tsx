@@ -66,6 +66,7 @@ export default function AssetsPage() {
               options={[{ value: '', label: texts.filters.all }, ...optionsOf(CLASSES, t.classes)]}
             />
             <TextFilter label={texts.filters.text} />
+            <Link to="/accounts">{texts.pages.accounts}</Link>
           </PageTop>
           <VirtualTable
             label={texts.pages.assets}
