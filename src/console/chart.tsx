@@ -45,7 +45,12 @@ function optionsFor(props: ChartProps, width: number, height: number): uPlot.Opt
     scales: {
       x: {
         time: true,
-        range: (_plot, min, max) => (max - min >= SPAN_SEC_MIN ? [min, max] : [(max ?? 0) - SPAN_SEC_MIN, max ?? 0]),
+        range: (plot, min, max) => {
+          // A bar stands for the time after its beginning: the newest one needs its place too.
+          const [first, second] = plot.data[0];
+          const step = props.kind === 'bars' && first !== undefined && second !== undefined ? second - first : 0;
+          return max - min >= SPAN_SEC_MIN ? [min, max + step] : [(max ?? 0) - SPAN_SEC_MIN, (max ?? 0) + step];
+        },
       },
       y: { range: (_plot, _min, max) => [0, Math.max(1, max * 1.1)] },
     },
