@@ -26,7 +26,7 @@ const PARTS = [
 ] as const;
 const DATABASE = 'asepsis.db';
 /** Never copied: locks and half-written files of the running process, and backups themselves. */
-const SKIPPED = /(\.lock|\.partial|\.tmp|\.db-wal|\.db-shm)$/;
+const SKIPPED = /(^|\/)(lock|tmp\/.*)$|\.(lock|partial|tmp|db-wal|db-shm)$/;
 
 export interface BackupIndex {
   readonly format: number;
