@@ -1,4 +1,4 @@
-/** Retention: age waits for the slowest consumer, size does not, the newest segment stays. */
+/** Retention: age and size wait for the slowest consumer, a log full of what it still needs takes no more, the newest segment stays. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
@@ -15,16 +15,17 @@ test('nothing goes before its time, and by age only what everybody has acknowled
   expect(planRetention({ ...base, retentionMs: 8500 }).remove).toEqual([sealed[0], sealed[1]]);
   expect(planRetention({ ...base, retentionMs: 1, ackedSeq: 25 })).toEqual({
     remove: sealed.slice(0, 2),
-    unacknowledged: 0,
+    full: false,
   });
 });
 
-test('the size bound removes unacknowledged blocks too and counts them', () => {
-  expect(planRetention({ ...base, retentionBytes: 250 }).remove).toEqual(sealed.slice(0, 2));
+test('the size bound removes what is acknowledged; with the rest the log is full', () => {
+  expect(planRetention({ ...base, retentionBytes: 250 })).toEqual({ remove: sealed.slice(0, 2), full: false });
   expect(planRetention({ ...base, retentionBytes: 250, ackedSeq: 15 })).toEqual({
-    remove: sealed.slice(0, 2),
-    unacknowledged: 5,
+    remove: sealed.slice(0, 1),
+    full: true,
   });
+  expect(planRetention({ ...base, retentionBytes: 10, ackedSeq: 40 }).full, 'only the open one is left').toBe(false);
 });
 
 test('the newest segment always stays, and what goes is always the oldest part', () => {
@@ -43,7 +44,7 @@ test('the newest segment always stays, and what goes is always the oldest part',
   );
 });
 
-test('segments go from the disk; a consumer that is too slow goes on behind them, with an alarm', async () => {
+test('a consumer that is too slow makes senders wait, loses nothing, and lets them go on when it catches up', async () => {
   const alarms: (string | null)[] = [];
   const stream = await openTestStream(await freshFolder(), {
     segmentBytes: 10_000,
@@ -51,14 +52,27 @@ test('segments go from the disk; a consumer that is too slow goes on behind them
     onAlarm: (sentence) => alarms.push(sentence),
   });
   const consumer = await stream.consumer('slow');
-  for (let i = 1; i <= 30; i++) await stream.append(blockOf(`block ${i}`, { bytes: 3000 }));
-  await expect.poll(async () => (await stream.stats()).bytes).toBeLessThanOrEqual(25_000 + 10_000);
-  const { firstSeq } = await stream.stats();
-  expect(firstSeq).toBeGreaterThan(10);
-  await expect.poll(() => alarms.at(-1)).toContain('blocks were removed before every consumer had read them');
-  expect(await stream.read(1)).toBeNull();
-  const [next] = await consumer.next(1, AbortSignal.timeout(5000));
-  expect(textOf(next!)).toBe(`block ${firstSeq}`);
+  let taken = 0;
+  const fill = async () => {
+    for (let i = 0; i < 100; i++) {
+      await stream.append(blockOf(`block ${taken + 1}`, { bytes: 3000 }));
+      taken++;
+    }
+  };
+  await expect(fill()).rejects.toMatchObject({ code: 'BUSY', retryAfterSec: 5 });
+  expect(taken).toBeGreaterThan(5);
+  expect(taken).toBeLessThan(30);
+  await expect.poll(() => alarms.at(-1)).toContain('told to wait');
+  const seen: string[] = [];
+  while (seen.length < taken) {
+    const blocks = await consumer.next(4, AbortSignal.timeout(5000));
+    seen.push(...blocks.map((block) => textOf(block)));
+    await consumer.ack((blocks.at(-1) as (typeof blocks)[number]).seq);
+  }
+  expect(seen).toEqual(Array.from({ length: taken }, (_, i) => `block ${i + 1}`));
+  await expect.poll(() => alarms.at(-1), { timeout: 5000 }).toBeNull();
+  await stream.append(blockOf('after', { bytes: 3000 }));
+  expect((await stream.stats()).firstSeq).toBeGreaterThan(1);
 });
 
 test('age removes a segment only after the consumer acknowledged it', async () => {

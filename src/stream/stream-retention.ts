@@ -1,4 +1,4 @@
-/** Which sealed segments may go: by age once everybody has acknowledged them, by size in any case, the latter counted. */
+/** Which sealed segments may go, by age or by size: only what everybody has acknowledged; a log that is full of the rest takes no more. */
 
 import { unlink } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -6,14 +6,14 @@ import { type SegmentInfo, segmentName, syncFolder } from './stream-segment.ts';
 
 export interface RetentionPlan {
   readonly remove: readonly SegmentInfo[];
-  /** Blocks among them that the slowest consumer has not acknowledged: the size bound forced it. */
-  readonly unacknowledged: number;
+  /** What is left is more than the bound and still waited for: intake must pause until it is worked off. */
+  readonly full: boolean;
 }
 
 /**
- * Oldest first. Age alone never removes a block that some consumer has not acknowledged. The size bound is a promise
- * to the disk: it removes acknowledged segments and, when only unacknowledged ones are left, those too. The newest
- * segment stays, because its name is what the numbering goes on from.
+ * Oldest first. Nothing that some consumer has not acknowledged is ever removed: its sender was told that it is safe.
+ * Where that breaks the size bound, the log is full. The newest segment stays, because its name is what the numbering
+ * goes on from.
  *
  * @param ackedSeq position of the slowest consumer; with no consumer nobody waits and everything counts as acknowledged
  * @param openBytes size of the segment that is still written, which counts towards the bound
@@ -27,19 +27,16 @@ export function planRetention(o: {
   retentionBytes: number;
 }): RetentionPlan {
   const remove: SegmentInfo[] = [];
-  let unacknowledged = 0;
   let bytes = (o.openBytes ?? 0) + o.sealed.reduce((sum, one) => sum + one.bytes, 0);
   const candidates = o.openBytes === null ? o.sealed.slice(0, -1) : o.sealed;
   for (const one of candidates) {
-    const acknowledged = one.lastSeq <= o.ackedSeq;
     const tooOld = one.sealedMs + o.retentionMs < o.nowMs;
-    const tooMuch = bytes > o.retentionBytes;
-    if (!tooMuch && !(tooOld && acknowledged)) break;
+    if (one.lastSeq > o.ackedSeq || !(tooOld || bytes > o.retentionBytes)) break;
     remove.push(one);
     bytes -= one.bytes;
-    if (!acknowledged) unacknowledged += one.lastSeq - Math.max(o.ackedSeq, one.firstSeq - 1);
   }
-  return { remove, unacknowledged };
+  const waitedFor = o.sealed.some((one) => one.lastSeq > o.ackedSeq);
+  return { remove, full: waitedFor && bytes > o.retentionBytes };
 }
 
 /** Removes the files; one that is gone already is fine. */

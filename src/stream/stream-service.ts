@@ -19,6 +19,10 @@ import { createLogWriter } from './stream-writer.ts';
 
 const PROBE_MS = 2000;
 const RETENTION_EVERY_MS = 60_000;
+/** A full log is looked at more often: senders wait for it. */
+const FULL_EVERY_MS = 500;
+const BACKLOG_ALARM =
+  'The event log has reached its size limit with records that are not worked off yet: senders are told to wait. If it lasts, raise stream.retention_mb.';
 
 export interface SegmentStreamOptions {
   readonly dir: string;
@@ -148,7 +152,7 @@ function createRetention(
   alarm: (sentence: string | null) => void,
 ): () => Promise<void> {
   let turn = Promise.resolve();
-  let lost = 0;
+  let again: NodeJS.Timeout | undefined;
 
   async function round(): Promise<void> {
     const positions = Object.values(await readOffsets(o.dir, key));
@@ -162,13 +166,15 @@ function createRetention(
     });
     writer().forget(plan.remove);
     await removeSegments(o.dir, plan.remove);
-    if (plan.unacknowledged === 0) return;
-    lost += plan.unacknowledged;
-    alarm(`${lost} blocks were removed before every consumer had read them: the event log reached its size limit.`);
+    writer().setFull(plan.full);
+    alarm(plan.full ? BACKLOG_ALARM : null);
+    clearTimeout(again);
+    if (plan.full) again = setTimeout(() => void next(), FULL_EVERY_MS).unref();
   }
 
-  return () => {
+  const next = () => {
     turn = turn.then(round).catch(() => {});
     return turn;
   };
+  return next;
 }

@@ -43,6 +43,8 @@ export interface LogWriter {
   openBytes(): number | null;
   firstSeq(): number;
   forget(segments: readonly SegmentInfo[]): void;
+  /** While full, `append` answers BUSY. */
+  setFull(full: boolean): void;
   /** Answers everybody who waits, seals the open segment and closes it. */
   close(): Promise<void>;
 }
@@ -90,6 +92,7 @@ export function createLogWriter(o: WriterOptions): LogWriter {
   let inFlightBytes = 0;
   let running: Promise<void> | null = null;
   let closed = false;
+  let full = false;
   /** Where a failed write must be cut before anything is written again. */
   let leftover: { firstSeq: number; end: number; empty: boolean } | null = null;
   /** Keys of blocks that are on their way; whoever sends the same one waits for the same fsync. */
@@ -230,6 +233,10 @@ export function createLogWriter(o: WriterOptions): LogWriter {
     if (closed) return new AsepsisError('BUSY', 'The event log is being closed.', { retryAfterSec: 5 });
     const stopped = o.guard().stopped();
     if (stopped !== null) return stopped;
+    if (full)
+      return new AsepsisError('BUSY', 'The event log is full of records that wait to be worked off.', {
+        retryAfterSec: 5,
+      });
     if (inFlightBytes === 0 || inFlightBytes + bytes + WAITING_BYTES <= LIMITS.inFlightBytesMax) return null;
     const detail = `${inFlightBytes} bytes wait for the disk.`;
     return new AsepsisError('BUSY', detail, { retryAfterSec: 1 });
@@ -252,6 +259,9 @@ export function createLogWriter(o: WriterOptions): LogWriter {
       return { seq: await waiting.durable.promise, duplicate: false };
     },
     repair,
+    setFull(now) {
+      full = now;
+    },
     sealed: () => sealed,
     openBytes: () => active?.end ?? null,
     firstSeq: () => sealed[0]?.firstSeq ?? active?.firstSeq ?? lastSeq + 1,
