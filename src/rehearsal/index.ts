@@ -1,6 +1,6 @@
 /** The door of the rehearsal: a generated hospital, its night, and the sender. */
 
 export { createHospital } from './rehearsal-hospital.ts';
-export { ATTACKER, night } from './rehearsal-night.ts';
+export { night } from './rehearsal-night.ts';
 export { createRandom } from './rehearsal-random.ts';
 export { sendRehearsal } from './rehearsal-send.ts';
