@@ -222,7 +222,12 @@ async function assemble(
     log: (entry, message) => log.info(entry, message),
   });
   closers.push(() => listeners.close());
-  listening = [{ name: 'desk and HTTP', address: origin }, ...listeners.listeners];
+  const silent = config.syslog.tls.enabled && tls === null;
+  listening = [
+    { name: 'desk and HTTP', address: origin },
+    ...listeners.listeners,
+    ...(silent ? [{ name: 'syslog-tls', address: 'off: it needs a certificate (bin/asepsis tls init)' }] : []),
+  ];
   closers.push(startRounds({ config, store, rooms, log, exercise }));
   const enrolLink = await firstInvitation(store, origin);
   return { origin, store, enrolLink, listeners: listening };

@@ -77,8 +77,9 @@ program
       });
       await measureCoverage(store, rooms);
       terminal.progress('');
-      for (const finding of bySeverity(result.findings))
-        terminal.out(o.json ? `${JSON.stringify(publicFinding(finding))}\n` : findingLines(finding));
+      if (o.json)
+        for (const finding of bySeverity(result.findings)) terminal.out(`${JSON.stringify(publicFinding(finding))}\n`);
+      else terminal.out(actionLines(result.findings));
       for (const sentence of [
         ...result.notSeen.map((text) => `Not seen: ${text}`),
         ...result.failed.map((text) => `Failed: ${text}`),
@@ -171,8 +172,21 @@ const RANK: Readonly<Record<Severity, number>> = { critical: 0, high: 1, medium:
 const SHAPE: Readonly<Record<Severity, string>> = { critical: '◆', high: '▲', medium: '●', low: '○', information: '–' };
 const bySeverity = (findings: readonly Finding[]) => findings.toSorted((a, b) => RANK[a.severity] - RANK[b.severity]);
 
-function findingLines(finding: Finding): string {
-  return `${SHAPE[finding.severity]} ${finding.severity.padEnd(11)} ${finding.title}\n    ${finding.fix.title}: ${finding.fix.how}\n`;
+const TITLES_SHOWN = 6;
+
+/** Fixes, not lists: one paragraph an action, the worst first, with the findings that it closes. */
+function actionLines(findings: readonly Finding[]): string {
+  const byAction = Map.groupBy(bySeverity(findings), (finding) => finding.fix.title);
+  let text = '';
+  for (const [title, closed] of byAction) {
+    const { severity, fix } = closed[0] as Finding;
+    const more = closed.length - TITLES_SHOWN;
+    text += `${SHAPE[severity]} ${severity}: ${title}${closed.length > 1 ? ` (closes ${closed.length} findings)` : ''}\n`;
+    for (const finding of closed.slice(0, TITLES_SHOWN)) text += `    ${finding.title}\n`;
+    if (more > 0) text += `    … and ${more} more (--json shows all)\n`;
+    text += `  → ${fix.how}\n\n`;
+  }
+  return text;
 }
 
 /** The shape that every command prints for a finding. */
