@@ -24,7 +24,7 @@ export async function detectionRound(context: RoundContext): Promise<RoundResult
   const log = await authRecords(machine);
   if (log === null)
     notSeen.push(
-      'Recent log-ins: neither the journal nor /var/log/auth.log can be read; run as root or join the group adm.',
+      `Recent log-ins: neither the journal nor /var/log/auth.log ${machine.isRoot ? 'holds any' : 'can be read; run as root or join the group adm'}.`,
     );
   else {
     judged.push('password-guessing');

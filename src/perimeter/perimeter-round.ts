@@ -29,7 +29,8 @@ export async function perimeterRound(context: RoundContext): Promise<RoundResult
   const addresses = await ownAddresses(machine);
   const notSeen: string[] = [];
   const nameless = services.filter((service) => service.process === null).length;
-  if (nameless > 0) notSeen.push(`The process behind ${nameless} listening sockets: run as root to see it.`);
+  const why = machine.isRoot ? 'the kernel or another container holds it' : 'run as root to see it';
+  if (nameless > 0) notSeen.push(`The process behind ${nameless} of ${services.length} listening sockets: ${why}.`);
   if (services.length === 0) notSeen.push('Listening sockets: /proc/net cannot be read.');
   const findings: FindingObservation[] = [];
   const outside = services.filter((service) => reachOf(service.address) !== 'this machine');
