@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { openTerminal } from './cli/terminal.ts';
-import { EXIT, errorLine, type Finding, type Severity, systemClock } from './core/index.ts';
+import { EXIT, errorLine, type Finding, type Severity, type Store, systemClock } from './core/index.ts';
 
 const terminal = openTerminal();
 const program = new Command('asepsis')
@@ -14,6 +14,14 @@ const program = new Command('asepsis')
   .exitOverride();
 
 const DATA = ['-d, --data <folder>', 'the folder that holds everything', './data'] as const;
+const CONFIG = ['-c, --config <file>', 'the configuration (otherwise asepsis.yaml in the data folder)'] as const;
+/** The database of an installation, as its configuration names it. */
+async function openStoreOf(o: { data: string; config?: string }): Promise<Store> {
+  const { loadConfig } = await import('./cli/config-load.ts');
+  const { openStore } = await import('./store/index.ts');
+  const { store } = await loadConfig(o.config, o.data);
+  return openStore({ dataDir: o.data, clock: systemClock, ...(store.url === undefined ? {} : { url: store.url }) });
+}
 const positive = (text: string) => {
   const value = Number(text);
   if (!(value > 0)) throw new InvalidArgumentError('A number above 0 is needed.');
@@ -60,12 +68,13 @@ program
   .command('check')
   .description('a first round of this machine: findings in every room that can judge it')
   .option(...DATA)
+  .option(...CONFIG)
   .option('--json', 'one finding a line')
-  .action(async (o: { data: string; json?: boolean }) => {
+  .action(async (o: { data: string; config?: string; json?: boolean }) => {
     const { openRooms, prepareDataDir } = await import('./main-serve.ts');
     const { checkThisMachine, measureCoverage } = await import('./main-check.ts');
-    const { openStore } = await import('./store/index.ts');
-    const store = await openStore({ dataDir: await prepareDataDir(o.data), clock: systemClock });
+    await prepareDataDir(o.data);
+    const store = await openStoreOf(o);
     try {
       const rooms = openRooms(store);
       const result = await checkThisMachine({
@@ -105,12 +114,11 @@ program
   .action(async (o: { data: string; config?: string; json?: boolean }) => {
     const { diagnose } = await import('./cli/doctor.ts');
     const { openMachine } = await import('./cli/machine.ts');
-    const { openStore } = await import('./store/index.ts');
     const found = await diagnose({
       dataDir: o.data,
       ...(o.config === undefined ? {} : { configPath: o.config }),
       machine: openMachine(),
-      openStore: () => openStore({ dataDir: o.data, clock: systemClock }),
+      openStore: () => openStoreOf(o),
     });
     const mark = { good: 'ok  ', look: 'look', bad: 'BAD ', unknown: '?   ' } as const;
     for (const item of found)
@@ -127,10 +135,10 @@ program
   .description('copies everything into a new folder; works while it serves')
   .argument('<folder>')
   .option(...DATA)
-  .action(async (target: string, o: { data: string }) => {
+  .option(...CONFIG)
+  .action(async (target: string, o: { data: string; config?: string }) => {
     const { backup } = await import('./cli/backup.ts');
-    const { openStore } = await import('./store/index.ts');
-    const store = await openStore({ dataDir: o.data, clock: systemClock });
+    const store = await openStoreOf(o);
     try {
       const index = await backup({ dataDir: o.data, target, store, clock: systemClock, onProgress: terminal.progress });
       terminal.say(`${index.files.length} files in ${target}. ${index.note}`);
