@@ -1,6 +1,7 @@
 /** `asepsis detect` and `asepsis rules`: files in, alerts out, one JSON object a line with --json. */
 
-import { basename } from 'node:path';
+import { readdir, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import type { Command } from 'commander';
 import { type Alert, AsepsisError, type DecodedEvent, EXIT, type Terminal, toEventRecord } from '../core/index.ts';
 import { createEngine } from './detection-engine.ts';
@@ -10,7 +11,10 @@ import { testRules } from './detection-selftest.ts';
 
 export interface DetectionDeps {
   /** Reads one file of any known form, compressed or not, as decoded events in order. */
-  readonly decodeFile: (path: string) => AsyncIterable<DecodedEvent>;
+  readonly decodeFile: (
+    path: string,
+    o?: { carve?: boolean; say?: (sentence: string) => void },
+  ) => AsyncIterable<DecodedEvent>;
   /** The rules that come with the program; used when no folder is named. */
   readonly ownRules: string;
 }
@@ -69,19 +73,37 @@ async function rulesFrom(terminal: Terminal, folders: readonly string[]): Promis
   return rules;
 }
 
+/** Folders become the files in them and below, by name; hidden ones are left out. */
+async function filesIn(paths: readonly string[]): Promise<string[]> {
+  const files: string[] = [];
+  for (const path of paths) {
+    const found = await stat(path).catch(() => null);
+    if (!found?.isDirectory()) {
+      files.push(path);
+      continue;
+    }
+    const entries = await readdir(path, { recursive: true, withFileTypes: true });
+    const inside = entries.filter((entry) => entry.isFile() && !entry.name.startsWith('.'));
+    files.push(...inside.map((entry) => join(entry.parentPath, entry.name)).sort());
+  }
+  return files;
+}
+
 async function detect(
-  files: readonly string[],
-  options: { rules: string[]; json?: boolean },
+  paths: readonly string[],
+  options: { rules: string[]; json?: boolean; carve?: boolean },
   terminal: Terminal,
   deps: DetectionDeps,
 ) {
   const rules = await rulesFrom(terminal, options.rules.length > 0 ? options.rules : [deps.ownRules]);
   const engine = createEngine(rules, { streamId: STREAM_ID });
+  const files = await filesIn(paths);
+  const say = (sentence: string): void => terminal.say(sentence.replace(CONTROL, '?'));
   let alerts = 0;
   let events = 0;
   for (const [i, file] of files.entries()) {
     let record = 0;
-    for await (const event of deps.decodeFile(file)) {
+    for await (const event of deps.decodeFile(file, { carve: options.carve === true, say })) {
       record++;
       events++;
       // A file's own numbering starts again with each file: its place in the list keeps ids apart.
@@ -92,7 +114,8 @@ async function detect(
         const where = recordOf(event, record);
         terminal.out(options.json ? line(alert, event, file, where) : sentence(alert, file, where, terminal.colour));
       }
-      if (events % PROGRESS_EVERY === 0) terminal.progress(`${file}: ${events} events, ${alerts} alerts`);
+      if (events % PROGRESS_EVERY === 0)
+        terminal.progress(`${i + 1} of ${files.length}, ${file}: ${events} events, ${alerts} alerts`);
     }
   }
   for (const { rule, reason } of engine.stats().quarantined)
@@ -123,8 +146,8 @@ async function test(folders: readonly string[], json: boolean, terminal: Termina
 export function detectionCommands(program: Command, terminal: Terminal, deps: DetectionDeps): void {
   program
     .command('detect')
-    .description('match files (NDJSON, syslog, access logs, also .gz) against rules')
-    .argument('<files...>', 'files to read')
+    .description('match files (Windows event logs, NDJSON, syslog, access logs, also .gz and .zip) against rules')
+    .argument('<files...>', 'files to read, or folders of them')
     .option(
       '--rules <dir>',
       'a folder of Sigma rules instead of the ones that come along; may be repeated',
@@ -132,7 +155,10 @@ export function detectionCommands(program: Command, terminal: Terminal, deps: De
       [],
     )
     .option('--json', 'one JSON object a line')
-    .action((files: string[], options: { rules: string[]; json?: boolean }) => detect(files, options, terminal, deps));
+    .option('--carve', 'look for Windows event records in any bytes, such as a disk image')
+    .action((files: string[], options: { rules: string[]; json?: boolean; carve?: boolean }) =>
+      detect(files, options, terminal, deps),
+    );
   const rules = program.command('rules').description('check rules before they are used');
   rules
     .command('lint')
