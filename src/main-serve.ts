@@ -32,6 +32,7 @@ import { registerIngestRoutes, startListeners } from './ingest/index.ts';
 import { type Alarms, createAlarms } from './main-alarms.ts';
 import { checkThisMachine, measureCoverage } from './main-check.ts';
 import { recordSightings } from './main-sightings.ts';
+import { createNetwork } from './network/index.ts';
 import { createPatching } from './patching/index.ts';
 import { createPerimeter } from './perimeter/index.ts';
 import { type PipelineHost, startPipeline } from './pipeline/pipeline-host.ts';
@@ -75,6 +76,7 @@ export function openRooms(store: Store): Room[] {
     createAccess({ store, clock }),
     createDetection({ store, clock }),
     createTeamRoom({ store, clock }),
+    createNetwork({ store, clock }),
   ];
 }
 

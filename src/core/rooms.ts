@@ -32,8 +32,8 @@ export const RECOMMENDATIONS: Readonly<
   network: {
     title: 'Routers and clear text',
     asks: 'Professional-grade routers, and no patient data in clear text.',
-    firstStep: 'This version cannot look into network traffic yet.',
-    command: '',
+    firstStep: 'Capture an hour of traffic at a mirror port of a switch, and inspect it.',
+    command: 'asepsis inspect capture.pcap --data ./data',
   },
   phishing: {
     title: 'Phishing awareness',

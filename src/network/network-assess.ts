@@ -1,0 +1,305 @@
+/** From what was seen to findings: how bad, what proves it, how to look again, what to do. Pure. */
+
+import { type Evidence, type FindingObservation, rfc3339, type Severity } from '../core/index.ts';
+import type { Inspection } from './network-inspect.ts';
+import { HASHES_MAX, type Leak } from './network-report.ts';
+import type { ArpConflict, Router } from './network-watch.ts';
+
+type Observation = FindingObservation;
+type Fix = Observation['fix'];
+
+const APP_NAMES: Readonly<Record<string, string>> = {
+  hl7: 'HL7',
+  dicom: 'DICOM',
+  fhir: 'FHIR',
+  dicomweb: 'DICOMweb',
+  http: 'HTTP',
+  ftp: 'FTP',
+  telnet: 'Telnet',
+  smtp: 'SMTP',
+  pop3: 'POP3',
+  imap: 'IMAP',
+  ldap: 'LDAP',
+  snmp: 'SNMP',
+  vnc: 'VNC',
+  mysql: 'MySQL',
+  postgresql: 'PostgreSQL',
+  mqtt: 'MQTT',
+  sip: 'SIP',
+  radius: 'RADIUS',
+  tftp: 'TFTP',
+  rlogin: 'rlogin',
+  rsh: 'rsh',
+  tls: 'TLS',
+};
+
+const HOW: Readonly<Record<string, string>> = {
+  hl7: 'Let the interface engine take HL7 over TLS (IHE ATNA: MLLP over TLS), or put a TLS tunnel such as stunnel on both ends. Switch one interface at a time, with the vendor, and watch that acknowledgements keep coming.',
+  dicom:
+    'Turn on the DICOM secure transport profile (PS3.15 B.12, BCP 195) on archive and device, or put a TLS tunnel on both ends where the device cannot. Test with C-ECHO before images are sent.',
+  fhir: 'Serve FHIR with HTTPS only and close the clear port.',
+  dicomweb: 'Serve DICOMweb with HTTPS only and close the clear port.',
+  http: 'Serve the application with HTTPS only, redirect the clear port, and change the passwords that crossed.',
+  ftp: 'Move the transfer to SFTP or FTPS, and change the password that crossed.',
+  telnet:
+    'Use SSH; where the device knows only Telnet, put it into a management network. Change the password that crossed.',
+  smtp: 'Require TLS before AUTH on the mail server (port 465, or STARTTLS as a must), and change the password that crossed.',
+  pop3: 'Switch the client to port 995, refuse log-ins without TLS, and change the password that crossed.',
+  imap: 'Switch the client to port 993, refuse log-ins without TLS, and change the password that crossed.',
+  ldap: 'Switch the client to LDAPS or StartTLS, make the directory refuse simple binds without TLS, and change the password that crossed.',
+  snmp: 'Use SNMPv3 with authPriv, or limit SNMP to a management network and change the community.',
+  vnc: 'Tunnel VNC through SSH or a gateway with its own log-in, and close the port.',
+  mysql: 'Require TLS for this account (REQUIRE SSL), and change the password that crossed.',
+  postgresql: 'Use hostssl with scram-sha-256 in pg_hba.conf, and change the password that crossed.',
+  mqtt: 'Use MQTT over TLS (port 8883), and change the password that crossed.',
+  sip: 'Use SIP over TLS with SRTP.',
+  radius: 'Use RadSec or EAP instead of PAP, at least inside IPsec or a management network.',
+  tftp: 'Keep TFTP inside a management network, or use HTTPS for firmware and configurations.',
+  rlogin: 'Use SSH and remove the trust by host name.',
+  rsh: 'Use SSH and remove the trust by host name.',
+};
+
+const words = (map: ReadonlyMap<string, number>): string =>
+  [...map].map(([word, times]) => (times > 1 ? `${word} ×${times}` : word)).join(', ');
+const cut = (text: string, most: number): string => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
+const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
+
+/** All findings of one inspection, the worst first. `routers` are MACs that may announce themselves. */
+export function assessInspection(
+  seen: Inspection,
+  o: { routers: ReadonlySet<string>; exercise?: boolean },
+): Observation[] {
+  const worse = new Set(seen.leaks.filter((leak) => leak.kind === 'clear-text-patient-data').map(pathOf));
+  const findings = [
+    ...seen.leaks.filter((leak) => !namedWorse(leak, worse)).map(leakFinding),
+    ...seen.conflicts.map((conflict) => arpFinding(conflict, seen.leaks)),
+    ...routerFindings(
+      seen.routers.filter((router) => !o.routers.has(router.mac)),
+      seen.routers,
+    ),
+  ];
+  const rank: readonly Severity[] = ['critical', 'high', 'medium', 'low', 'information'];
+  const sorted = findings.toSorted((a, b) => rank.indexOf(a.severity) - rank.indexOf(b.severity));
+  return o.exercise === true ? sorted.map((finding) => ({ ...finding, exercise: true })) : sorted;
+}
+
+const pathOf = (leak: Leak): string =>
+  `${leak.client}>${leak.server}:${leak.port}/${leak.udp ? 'udp' : 'tcp'}/${leak.app}`;
+
+/** A protocol in clear needs no finding of its own where patients were seen in it. */
+const namedWorse = (leak: Leak, worse: ReadonlySet<string>): boolean =>
+  leak.kind === 'clear-text-clinical-protocol' && worse.has(pathOf(leak));
+
+/** Private, link-local, unique local and loopback addresses (RFC 1918, 3927, 4193, 6598). */
+export function isInside(address: string): boolean {
+  const [a, b] = address.split('.').map(Number);
+  if (address.includes(':')) return /^(?:f[cd]|fe[89ab]|::1$)/.test(address);
+  if (a === 10 || a === 127) return true;
+  if (a === 100) return b! >= 64 && b! < 128;
+  if (a === 172) return b! >= 16 && b! < 32;
+  return (a === 192 && b === 168) || (a === 169 && b === 254);
+}
+
+function leakSeverity(leak: Leak): Severity {
+  const outside = !isInside(leak.client) || !isInside(leak.server);
+  if (leak.kind === 'clear-text-patient-data') return outside ? 'critical' : 'high';
+  if (leak.kind === 'clear-text-clinical-protocol') return 'medium';
+  if (leak.kind === 'weak-tls') {
+    const kinds = [...leak.what.keys()];
+    return kinds.some((kind) => /^(?:SSL|TLS)|NULL|EXPORT|RC4|DES$|expired/.test(kind)) ? 'medium' : 'low';
+  }
+  const kinds = [...leak.what.keys()];
+  const weaker =
+    leak.app === 'snmp' || leak.app === 'tftp' || leak.app === 'radius' || kinds.every((kind) => kind === 'Digest');
+  if (weaker) return 'medium';
+  return 'high';
+}
+
+function lookAgain(leak: Leak): string {
+  const family = leak.client.includes(':') ? 'ipv6' : 'ip';
+  const protocol = leak.udp ? 'udp' : 'tcp';
+  const filter = `${family}.addr==${leak.client} && ${family}.addr==${leak.server} && ${protocol}.port==${leak.port}`;
+  const dissectors = new Set([
+    'hl7',
+    'dicom',
+    'http',
+    'ldap',
+    'mqtt',
+    'ftp',
+    'telnet',
+    'smtp',
+    'imap',
+    'tls',
+    'sip',
+    'snmp',
+  ]);
+  const as = dissectors.has(leak.app) ? ` -d ${protocol}.port==${leak.port},${leak.app}` : '';
+  const from = leak.file === '-' ? 'CAPTURE' : quoted(leak.file);
+  return cut(`tshark -r ${from}${as} -Y ${quoted(filter)}`, 4000);
+}
+
+function leakEvidence(leak: Leak): Evidence {
+  const port = `${leak.port}/${leak.udp ? 'udp' : 'tcp'}`;
+  const data: Record<string, string | number> = {
+    flow: `${leak.client} → ${leak.server} port ${port}`,
+    application: leak.app,
+    kinds: cut(words(leak.what), 1000),
+    messages: leak.messages,
+    first: rfc3339(safeMs(leak.firstMs)),
+    last: rfc3339(safeMs(leak.lastMs)),
+    packet: leak.packet,
+  };
+  if (leak.fields.size > 0) data.fields = cut(words(leak.fields), 2000);
+  if (leak.hashes.size > 0) {
+    data[leak.kind === 'clear-text-patient-data' ? 'patients' : 'secrets'] = leak.hashes.size;
+    data.hashes = [...leak.hashes].slice(0, 3).join(' ');
+  }
+  if (leak.nhsValid + leak.nhsInvalid > 0) data.nhs_numbers = `${leak.nhsValid} valid, ${leak.nhsInvalid} invalid`;
+  if (leak.names.size > 0) data.names = [...leak.names].join(', ');
+  const times = leak.messages === 1 ? 'Once' : `${leak.messages} times`;
+  return {
+    what: `${times} in clear between ${leak.client} and ${leak.server} (${port}), first in packet ${leak.packet}`,
+    seen: rfc3339(safeMs(leak.lastMs)),
+    command: lookAgain(leak),
+    data,
+  };
+}
+
+/** Times come from the capture and may be anything. */
+const safeMs = (ms: number): number => (Number.isFinite(ms) && ms >= 0 && ms < 8.64e15 ? ms : 0);
+
+function leakFinding(leak: Leak): Observation {
+  const app = APP_NAMES[leak.app] ?? leak.app;
+  const to = `${leak.server} port ${leak.port}`;
+  const base = {
+    room: 'network' as const,
+    kind: leak.kind,
+    key: pathOf(leak),
+    severity: leakSeverity(leak),
+    evidence: [leakEvidence(leak)],
+    due: null,
+    exercise: false,
+  };
+  if (leak.kind === 'clear-text-patient-data') {
+    const people = leak.hashes.size >= HASHES_MAX ? `at least ${HASHES_MAX}` : `${leak.hashes.size}`;
+    return {
+      ...base,
+      asset: { name: leak.client },
+      title: `Patient data in clear: ${app} from ${leak.client} to ${to}`,
+      detail: `${leak.messages} messages about ${people} patients could be read on the way. Whoever is on the path can also change them.`,
+      fix: fixOf(leak, `Encrypt ${app} between ${leak.client} and ${leak.server}`, 'days', true),
+    };
+  }
+  if (leak.kind === 'clear-text-clinical-protocol') {
+    return {
+      ...base,
+      asset: { name: leak.client },
+      title: `${app} in clear from ${leak.client} to ${to}`,
+      detail: 'No patient was in what the capture holds, but the next message may bring one.',
+      fix: fixOf(leak, `Encrypt ${app} between ${leak.client} and ${leak.server}`, 'days', true),
+    };
+  }
+  if (leak.kind === 'weak-tls') {
+    return {
+      ...base,
+      asset: { name: leak.server },
+      title: cut(`Weak TLS on ${to}: ${[...leak.what.keys()].join(', ')}`, 250),
+      fix: {
+        title: `Strengthen TLS on ${leak.server}`,
+        how: 'Allow TLS 1.2 and 1.3 only, with AEAD suites, and give the server a certificate of a known authority with at least RSA 2048 or P-256 and SHA-256. Test old devices first: some speak nothing newer and need a relay.',
+        effort: 'hours',
+        disrupts: true,
+      },
+    };
+  }
+  return {
+    ...base,
+    asset: { name: leak.server },
+    title: `Log-in in clear: ${app} from ${leak.client} to ${to}`,
+    detail: `${[...leak.what.keys()].join(', ')}: whoever is on the path can take it and use it.`,
+    fix: fixOf(leak, `End ${app} log-ins in clear on ${leak.server}`, 'hours', true),
+  };
+}
+
+function fixOf(leak: Leak, title: string, effort: Fix['effort'], disrupts: boolean): Fix {
+  return { title: cut(title, 250), how: HOW[leak.app] ?? 'Encrypt this connection.', effort, disrupts };
+}
+
+function arpFinding(conflict: ArpConflict, leaks: readonly Leak[]): Observation {
+  const macs = [...conflict.macs].join(', ');
+  const crossing = leaks.filter(
+    (leak) =>
+      (leak.client === conflict.address || leak.server === conflict.address) &&
+      leak.lastMs >= conflict.firstMs &&
+      leak.kind !== 'weak-tls',
+  ).length;
+  const from = conflict.file === '-' ? 'CAPTURE' : quoted(conflict.file);
+  return {
+    room: 'network',
+    kind: 'arp-conflict',
+    key: `${conflict.address}/vlan${conflict.vlan}`,
+    severity: conflict.returns > 0 || crossing > 0 ? 'high' : 'medium',
+    asset: { name: conflict.address },
+    title: cut(`Two machines say that they are ${conflict.address}: ${macs}`, 250),
+    detail: `The claim changed ${conflict.count} times, ${conflict.returns} times back. ${crossing} clear-text flows of this address were open to whoever it was.`,
+    evidence: [
+      {
+        what: `ARP for ${conflict.address} came from ${macs}, first change in packet ${conflict.packet}`,
+        seen: rfc3339(safeMs(conflict.lastMs)),
+        command: `tshark -r ${from} -Y 'arp.src.proto_ipv4==${conflict.address}'`,
+        data: {
+          macs,
+          changes: conflict.count,
+          returns: conflict.returns,
+          packet: conflict.packet,
+          clear_flows: crossing,
+        },
+      },
+    ],
+    fix: {
+      title: `Find both machines behind ${conflict.address}`,
+      how: 'Look both MACs up in the switch. A fail-over pair or a replaced device is harmless; anything else may be reading along: take that port out after asking who uses it, and turn on dynamic ARP inspection.',
+      effort: 'hours',
+      disrupts: false,
+    },
+    due: null,
+    exercise: false,
+  };
+}
+
+function routerFindings(unexpected: readonly Router[], all: readonly Router[]): Observation[] {
+  return unexpected.map((router) => {
+    const others = new Set(
+      all.filter((one) => one.vlan === router.vlan && one.mac !== router.mac).map((one) => one.mac),
+    );
+    const from = router.file === '-' ? 'CAPTURE' : quoted(router.file);
+    return {
+      room: 'network',
+      kind: 'unexpected-router-advertisement',
+      key: `${router.mac}/${router.address}/vlan${router.vlan}`,
+      severity: router.valid ? (others.size > 0 ? 'medium' : 'low') : 'high',
+      asset: { name: router.address },
+      title: `${router.mac} says that it is an IPv6 router`,
+      detail:
+        others.size > 0
+          ? `${others.size} other machines say the same in this network. Whoever is believed sees all traffic that leaves it.`
+          : 'Nobody else does. Where IPv6 is not meant to be used, whoever says this sees all traffic that leaves the network.',
+      evidence: [
+        {
+          what: `Router advertisements from ${router.address} (${router.mac}), first in packet ${router.packet}${router.valid ? '' : '; not valid by RFC 4861'}`,
+          seen: rfc3339(safeMs(router.lastMs)),
+          command: `tshark -r ${from} -Y 'icmpv6.type==134 && ipv6.src==${router.address}'`,
+          data: { mac: router.mac, count: router.count, packet: router.packet, valid: router.valid },
+        },
+      ],
+      fix: {
+        title: `Confirm or remove the router ${router.mac}`,
+        how: 'When it is yours, name it with `asepsis inspect --router MAC`. Otherwise find its switch port, and turn on RA Guard (RFC 6105).',
+        effort: 'minutes',
+        disrupts: false,
+      },
+      due: null,
+      exercise: false,
+    };
+  });
+}

@@ -1,0 +1,69 @@
+/** One inspection: frames in, what was seen out. Holds no payload beyond what a parser waits for. */
+
+import type { PacketSink } from './network-capture.ts';
+import { readDatagram } from './network-datagrams.ts';
+import { createDetect } from './network-detect.ts';
+import { createFlowTable } from './network-flow.ts';
+import { createPacketDecoder, type Moment, type PacketCounts } from './network-packet.ts';
+import { createReport, type Leak, type PairState } from './network-report.ts';
+import { createStreams, type StreamCounts } from './network-stream.ts';
+import { type ArpConflict, createWatch, type Router } from './network-watch.ts';
+
+/** Open flows; some 300 bytes each. */
+const FLOWS_MAX = 262_144;
+
+export interface Inspection {
+  readonly packets: Readonly<PacketCounts>;
+  readonly streams: Readonly<StreamCounts>;
+  readonly flows: { readonly opened: number; readonly evicted: number };
+  readonly leaks: readonly Leak[];
+  readonly leaksDropped: number;
+  readonly conflicts: readonly ArpConflict[];
+  readonly routers: readonly Router[];
+  readonly pairs: ReadonlyMap<string, PairState>;
+}
+
+export interface Inspector {
+  /** A new capture begins: packet numbers start again. */
+  file(name: string): void;
+  readonly frame: PacketSink;
+  finish(): Inspection;
+}
+
+/** `hash` is keyed with the installation's own key; nothing else ever sees a value. */
+export function createInspector(o: { hash: (value: string | Uint8Array) => string; flowsMax?: number }): Inspector {
+  const moment: Moment = { timeMs: 0, packet: 0, file: '-', vlan: 0 };
+  const table = createFlowTable(o.flowsMax ?? FLOWS_MAX, (flow) => streams.finish(flow));
+  const report = createReport({ table, moment, hash: o.hash });
+  const streams = createStreams(createDetect(report, moment));
+  const watch = createWatch(moment);
+  const decoder = createPacketDecoder({
+    table,
+    streams,
+    moment,
+    watch,
+    datagram: (flow, dir, b, start, end) => readDatagram(report, flow, dir, b, start, end),
+  });
+  return {
+    file(name) {
+      // Sequence numbers of another capture have nothing to do with these.
+      table.each((flow) => table.remove(flow));
+      moment.file = name;
+      moment.packet = 0;
+    },
+    frame: decoder.frame,
+    finish() {
+      table.each((flow) => table.remove(flow));
+      return {
+        packets: decoder.counts,
+        streams: streams.counts,
+        flows: { opened: table.opened, evicted: table.evicted },
+        leaks: [...report.leaks.values()],
+        leaksDropped: report.dropped(),
+        conflicts: [...watch.conflicts.values()],
+        routers: [...watch.routers.values()],
+        pairs: report.pairs,
+      };
+    },
+  };
+}

@@ -1,0 +1,185 @@
+/**
+ * What was seen, gathered by flow pair and application. Values of patients and secrets stop here: they are hashed with the
+ * installation's key or dropped, and nothing of them is kept.
+ */
+
+import { deviceName } from './network-bytes.ts';
+import type { Flow, FlowTable } from './network-flow.ts';
+import type { Moment } from './network-packet.ts';
+
+export type Verdict = 'valid' | 'invalid';
+
+/** One message with a patient in it, on its way to being counted. `identity` is hashed at once. */
+export interface PatientRecord {
+  readonly fields: Iterable<string>;
+  readonly identity: string;
+  /** Check digits of the NHS numbers in it. */
+  readonly nhs?: readonly Verdict[];
+}
+
+export type LeakKind =
+  | 'clear-text-patient-data'
+  | 'clear-text-clinical-protocol'
+  | 'clear-text-credential'
+  | 'weak-tls';
+
+export interface Leak {
+  readonly kind: LeakKind;
+  readonly client: string;
+  readonly server: string;
+  readonly port: number;
+  readonly udp: boolean;
+  readonly app: string;
+  /** What of the application: `Basic`, `PASS`, `C-STORE`, `TLS 1.0` … */
+  readonly what: Map<string, number>;
+  readonly fields: Map<string, number>;
+  readonly hashes: Set<string>;
+  readonly names: Set<string>;
+  nhsValid: number;
+  nhsInvalid: number;
+  messages: number;
+  firstMs: number;
+  lastMs: number;
+  file: string;
+  packet: number;
+}
+
+export type PairState = 'protected' | 'clear' | 'unknown';
+
+export interface Report {
+  readonly leaks: ReadonlyMap<string, Leak>;
+  /** Leaks that found no more room. */
+  dropped(): number;
+  patient(flow: Flow, app: string, what: string, record: PatientRecord, names?: readonly string[]): void;
+  credential(flow: Flow, app: string, what: string, secret: string | Uint8Array, field?: string): void;
+  /** A clinical protocol in clear, whether or not a patient was in it yet. */
+  clinical(flow: Flow, app: string, what: string, names: readonly string[]): void;
+  weakTls(flow: Flow, what: string, name: string): void;
+  /** This pair of machines talks protected. */
+  protectedBy(flow: Flow): void;
+  readonly pairs: ReadonlyMap<string, PairState>;
+}
+
+const LEAKS_MAX = 20_000;
+const PAIRS_MAX = 50_000;
+/** Distinct patients told apart for one pair; beyond it "at least". */
+export const HASHES_MAX = 50_000;
+const NAMES_MAX = 8;
+
+export function createReport(o: {
+  table: FlowTable;
+  moment: Moment;
+  hash: (value: string | Uint8Array) => string;
+}): Report {
+  const { table, moment } = o;
+  const leaks = new Map<string, Leak>();
+  const pairs = new Map<string, PairState>();
+  let dropped = 0;
+
+  const ends = (flow: Flow): { client: string; server: string; port: number } => {
+    // Without the beginning of a connection the lower port is taken for the server's.
+    const client = flow.client >= 0 ? flow.client : table.port(flow, 0) > table.port(flow, 1) ? 0 : 1;
+    return {
+      client: table.address(flow, client),
+      server: table.address(flow, client ^ 1),
+      port: table.port(flow, client ^ 1),
+    };
+  };
+  const pair = (flow: Flow, state: PairState): void => {
+    const { client, server, port } = ends(flow);
+    const key = `${client} ${server} ${port}`;
+    if (pairs.get(key) === 'clear' || (!pairs.has(key) && pairs.size >= PAIRS_MAX)) return;
+    pairs.set(key, state);
+  };
+  const leakOf = (flow: Flow, kind: LeakKind, app: string): Leak | null => {
+    const { client, server, port } = ends(flow);
+    const key = `${kind}|${client}|${server}|${port}|${flow.udp ? 'udp' : 'tcp'}|${app}`;
+    let leak = leaks.get(key);
+    if (!leak) {
+      if (leaks.size >= LEAKS_MAX) {
+        dropped++;
+        return null;
+      }
+      leak = {
+        kind,
+        client,
+        server,
+        port,
+        udp: flow.udp,
+        app,
+        what: new Map(),
+        fields: new Map(),
+        hashes: new Set(),
+        names: new Set(),
+        nhsValid: 0,
+        nhsInvalid: 0,
+        messages: 0,
+        firstMs: moment.timeMs,
+        lastMs: moment.timeMs,
+        file: moment.file,
+        packet: moment.packet,
+      };
+      leaks.set(key, leak);
+    }
+    leak.messages++;
+    leak.firstMs = Math.min(leak.firstMs, moment.timeMs);
+    leak.lastMs = Math.max(leak.lastMs, moment.timeMs);
+    return leak;
+  };
+  const addHash = (leak: Leak, value: string | Uint8Array): void => {
+    if (value.length > 0 && leak.hashes.size < HASHES_MAX) leak.hashes.add(o.hash(value));
+  };
+
+  return {
+    leaks,
+    pairs,
+    dropped: () => dropped,
+    patient(flow, app, what, record, names = []) {
+      const leak = leakOf(flow, 'clear-text-patient-data', app);
+      pair(flow, 'clear');
+      if (!leak) return;
+      count(leak.what, what);
+      for (const field of record.fields) count(leak.fields, field);
+      for (const verdict of record.nhs ?? []) {
+        if (verdict === 'valid') leak.nhsValid++;
+        else leak.nhsInvalid++;
+      }
+      addHash(leak, record.identity);
+      addNames(leak, names);
+    },
+    clinical(flow, app, what, names) {
+      const leak = leakOf(flow, 'clear-text-clinical-protocol', app);
+      pair(flow, 'clear');
+      if (!leak) return;
+      count(leak.what, what);
+      addNames(leak, names);
+    },
+    credential(flow, app, what, secret, field = '') {
+      const leak = leakOf(flow, 'clear-text-credential', app);
+      pair(flow, 'clear');
+      if (!leak) return;
+      count(leak.what, what);
+      if (field !== '') count(leak.fields, field);
+      addHash(leak, secret);
+    },
+    weakTls(flow, what, name) {
+      const leak = leakOf(flow, 'weak-tls', 'tls');
+      if (!leak) return;
+      count(leak.what, what);
+      addNames(leak, [name]);
+    },
+    protectedBy: (flow) => pair(flow, 'protected'),
+  };
+}
+
+function addNames(leak: Leak, names: readonly string[]): void {
+  for (const name of names) {
+    const clean = deviceName(name);
+    if (clean !== '' && leak.names.size < NAMES_MAX) leak.names.add(clean);
+  }
+}
+
+/** Kinds and field paths come from our own tables; the ceiling is for programming errors. */
+function count(map: Map<string, number>, key: string): void {
+  if (map.has(key) || map.size < 64) map.set(key, (map.get(key) ?? 0) + 1);
+}

@@ -1,0 +1,106 @@
+/** Findings and coverage of the network in the store: the key that hashes, what was inspected, how far it is protected. */
+
+import { createHmac, randomBytes } from 'node:crypto';
+import {
+  AsepsisError,
+  type Clock,
+  type Coverage,
+  type Finding,
+  type FindingObservation,
+  RECOMMENDATIONS,
+  rfc3339,
+  type Store,
+} from '../core/index.ts';
+import type { PairState } from './network-report.ts';
+
+const KEY_NAME = 'network.hash-key';
+const PAIRS_NAME = 'network.pairs';
+const PAIRS_MAX = 20_000;
+
+export type Hash = (value: string | Uint8Array) => string;
+
+/** HMAC-SHA-256 cut to 64 bits: enough to tell patients apart, useless without the key. */
+export function keyedHash(key: Uint8Array): Hash {
+  return (value) => createHmac('sha256', key).update(value).digest('hex').slice(0, 16);
+}
+
+/** The installation's key, made once; without a store a key that nobody will know again. */
+export async function hashKey(store: Store | null): Promise<Uint8Array> {
+  if (store === null) return randomBytes(32);
+  const known = await store.values.get(KEY_NAME);
+  if (known !== null) return Buffer.from(known, 'base64');
+  const fresh = randomBytes(32);
+  if (await store.values.compareAndSet(KEY_NAME, null, fresh.toString('base64'))) return fresh;
+  const theirs = await store.values.get(KEY_NAME);
+  if (theirs === null) throw new AsepsisError('STORE_UNAVAILABLE', 'The key of the network room cannot be kept.');
+  return Buffer.from(theirs, 'base64');
+}
+
+interface Inspected {
+  readonly at: string;
+  readonly pairs: Record<string, PairState>;
+}
+
+async function inspected(store: Store): Promise<Inspected | null> {
+  const text = await store.values.get(PAIRS_NAME);
+  return text === null ? null : (JSON.parse(text) as Inspected);
+}
+
+/** Keeps the findings and what each pair of machines was seen doing last. */
+export async function recordInspection(o: {
+  store: Store;
+  clock: Clock;
+  observations: readonly FindingObservation[];
+  pairs: ReadonlyMap<string, PairState>;
+}): Promise<readonly Finding[]> {
+  const at = rfc3339(o.clock.now());
+  return o.store.transaction(async (store) => {
+    const findings = await store.findings.observe(o.observations, at);
+    const known = await inspected(store);
+    const pairs = new Map(Object.entries(known?.pairs ?? {}));
+    for (const [key, state] of o.pairs) {
+      pairs.delete(key);
+      pairs.set(key, state);
+    }
+    // What was seen longest ago goes first.
+    for (const key of pairs.keys()) {
+      if (pairs.size <= PAIRS_MAX) break;
+      pairs.delete(key);
+    }
+    await store.values.set(PAIRS_NAME, JSON.stringify({ at, pairs: Object.fromEntries(pairs) } satisfies Inspected));
+    return findings;
+  });
+}
+
+/** How far what was inspected is protected; captures that nobody took stay unknown, and so does the room without any. */
+export async function networkCoverage(store: Store): Promise<Coverage> {
+  const known = await inspected(store);
+  const states = Object.values(known?.pairs ?? {});
+  const count = (state: PairState) => states.filter((one) => one === state).length;
+  const covered = count('protected');
+  const clear = count('clear');
+  const unknown = count('unknown');
+  const [action] = await store.findings.actions({ room: 'network' }, 1);
+  const { firstStep, command } = RECOMMENDATIONS.network;
+  return {
+    room: 'network',
+    state: known ? 'measured' : 'no-evidence',
+    unit: 'connections between machines',
+    in_scope: covered + clear + unknown,
+    covered,
+    not_covered: clear,
+    unknown,
+    measured_at: known ? (known.at as Coverage['measured_at']) : null,
+    sentence: known
+      ? `${clear} connections carry patient data or log-ins in clear, ${covered} are protected; of ${unknown} it is not known. What no capture held is not counted.`
+      : 'No evidence yet.',
+    next: action ? { title: action.title } : { title: firstStep, command },
+    evidence: [
+      {
+        label: 'Open network findings',
+        href: '/findings?room=network&state=open',
+        count: await store.findings.count({ room: 'network', state: 'open' }),
+      },
+    ],
+  };
+}
