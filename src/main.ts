@@ -218,6 +218,7 @@ async function lateCommands(verb: string | undefined): Promise<void> {
   }
   if (wants('tls', 'people', 'token')) (await import('./api/index.ts')).apiCommands(program, terminal);
   if (wants('import')) (await import('./ingest/index.ts')).ingestCommands(program, terminal);
+  if (wants('patch')) (await import('./patching/index.ts')).patchingCommands(program, terminal);
   if (wants('detect', 'rules')) {
     const { decodeFile } = await import('./main-decode-file.ts');
     const ownRules = join(import.meta.dirname, '..', 'rules');

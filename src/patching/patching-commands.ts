@@ -1,0 +1,133 @@
+/** `asepsis patch match` and `asepsis patch versions`. */
+
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { AsepsisError, EXIT, type FindingObservation, SEVERITIES, systemClock, type Terminal } from '../core/index.ts';
+import { readFeed } from './feeds/index.ts';
+import {
+  INVENTORY_FORMATS,
+  type Inventory,
+  type InventoryFormat,
+  type InventoryOptions,
+  readInventory,
+} from './inventories/index.ts';
+import type { FeedSet } from './patching-advisory.ts';
+import { publicFinding } from './patching-judge.ts';
+import { type MatchResult, matchInventories } from './patching-match.ts';
+import { compareVersions, schemeOf, VERSION_CHARS_MAX } from './versions/index.ts';
+
+interface MatchOptions {
+  readonly inventory: readonly string[];
+  readonly feed: readonly string[];
+  readonly release?: string;
+  readonly asset?: string;
+  readonly format?: InventoryFormat;
+  readonly columns?: InventoryOptions['columns'];
+  readonly json?: boolean;
+}
+
+export function patchingCommands(program: Command, terminal: Terminal): void {
+  const patch = program.command('patch').description('inventories and feeds: what waits for an update, and until when');
+  patch
+    .command('match')
+    .description('inventories against advisories: one finding for each package and asset')
+    .requiredOption('-i, --inventory <files...>', 'CycloneDX, SPDX, osquery, dpkg status, rpm -qa, CSV')
+    .requiredOption('-f, --feed <paths...>', 'OSV (file, folder, zip, lines), Debian tracker, CISA KEV, EPSS')
+    .option('--release <name>', 'the distribution where an inventory does not say, such as "Debian:12"')
+    .option('--asset <name>', 'whose software it is, where an inventory does not say')
+    .addOption(
+      new Option('--format <name>', 'the inventories’ format, where it cannot be told').choices([...INVENTORY_FORMATS]),
+    )
+    .option('--columns <pairs>', 'headings of a table: host=Computer,name=Product,version=Version', columnPairs)
+    .option('--json', 'one finding a line')
+    .action(async (o: MatchOptions) => {
+      process.exitCode = await match(o, terminal);
+    });
+  patch
+    .command('versions')
+    .description('which of two versions is newer, by the rules of an ecosystem')
+    .argument('<a>')
+    .argument('<b>')
+    .requiredOption('-e, --ecosystem <name>', 'deb, rpm, apk, npm, maven, pypi, nuget, gem, composer, …')
+    .option('--json', 'as one JSON object')
+    .action((a: string, b: string, o: { ecosystem: string; json?: boolean }) => {
+      const scheme = schemeOf(o.ecosystem);
+      if (scheme === null)
+        throw new AsepsisError('BAD_REQUEST', `The versions of "${o.ecosystem}" have no order that is known here.`);
+      if (Math.max(a.length, b.length) > VERSION_CHARS_MAX)
+        throw new AsepsisError('BAD_REQUEST', `A version has at most ${VERSION_CHARS_MAX} characters.`);
+      const order = compareVersions(scheme, a, b);
+      const sign = order < 0 ? '<' : order > 0 ? '>' : '=';
+      terminal.out(
+        o.json ? `${JSON.stringify({ a, b, ecosystem: o.ecosystem, scheme, order })}\n` : `${a} ${sign} ${b}\n`,
+      );
+    });
+}
+
+function columnPairs(text: string): Record<string, string> {
+  const pairs = text.split(',').map((pair) => pair.split('=', 2).map((part) => part.trim()));
+  if (pairs.some(([left, right]) => !left || !right))
+    throw new InvalidArgumentError('Write pairs such as host=Computer,name=Product.');
+  return Object.fromEntries(pairs as [string, string][]);
+}
+
+async function match(o: MatchOptions, terminal: Terminal): Promise<number> {
+  const feeds: FeedSet = { advisories: [], exploited: new Map(), likelihood: new Map() };
+  for (const path of o.feed) {
+    terminal.progress(`Reading ${path}`);
+    const report = await readFeed(path, feeds);
+    terminal.say(
+      `${report.feed.name} (${report.feed.dateOf} ${report.feed.date.slice(0, 10)}, version ${report.feed.version}): ${report.entries} entries from ${path}`,
+    );
+    sayFaults(report.faults, path, terminal);
+  }
+  const inventories: Inventory[] = [];
+  const { release, asset, format, columns } = o;
+  const options = {
+    ...(release && { release }),
+    ...(asset && { asset }),
+    ...(format && { format }),
+    ...(columns && { columns }),
+  };
+  for (const path of o.inventory) {
+    terminal.progress(`Reading ${path}`);
+    const inventory = await readInventory(path, options);
+    sayFaults(inventory.faults, path, terminal);
+    inventories.push(inventory);
+  }
+  const now = systemClock.now();
+  const result = matchInventories(inventories, feeds, now);
+  const order = (finding: FindingObservation) => SEVERITIES.indexOf(finding.severity);
+  for (const finding of result.findings.toSorted((a, b) => order(a) - order(b)))
+    terminal.out(o.json ? `${JSON.stringify(publicFinding(finding, now))}\n` : lines(finding));
+  saySummary(result, terminal);
+  const advisories = feeds.advisories.reduce((sum, feed) => sum + feed.items.length, 0);
+  if (result.judged === 0 || advisories === 0)
+    throw new AsepsisError(
+      'INPUT_UNREADABLE',
+      advisories === 0 ? 'The feeds hold no advisory, so nothing was judged.' : 'No package could be judged.',
+    );
+  return result.findings.length > 0 ? EXIT.findings : EXIT.clean;
+}
+
+function lines(finding: FindingObservation): string {
+  const due = finding.due === null ? 'no deadline' : `due ${finding.due.slice(0, 10)}`;
+  const first = finding.evidence[0]?.what ?? '';
+  return `${finding.severity.padEnd(11)} ${finding.asset.name}: ${finding.title} (${due})\n    ${finding.fix.title}. ${first}\n`;
+}
+
+function sayFaults(faults: ReadonlyMap<string, number>, path: string, terminal: Terminal): void {
+  for (const [what, count] of faults) terminal.say(`Not read in ${path}: ${what} (${count}×)`);
+}
+
+function saySummary(result: MatchResult, terminal: Terminal): void {
+  const HOSTS_SHOWN_MAX = 20;
+  for (const { host, reason, count } of result.unjudged.slice(0, HOSTS_SHOWN_MAX))
+    terminal.say(`Not judged on ${host}: ${count} packages ${reason}`);
+  if (result.unjudged.length > HOSTS_SHOWN_MAX)
+    terminal.say(`Not judged on ${result.unjudged.length - HOSTS_SHOWN_MAX} more assets.`);
+  if (result.unknown > 0)
+    terminal.say(`Unknown: what feeds say of ${result.unknown} packages cannot be judged for their version.`);
+  terminal.say(
+    `${result.findings.length} findings; ${result.judged} packages judged on ${result.hosts} assets (${result.unique} different ones, ${result.installed} listed).`,
+  );
+}
