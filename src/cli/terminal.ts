@@ -5,6 +5,11 @@ import type { Terminal } from '../core/index.ts';
 export function openTerminal(env: NodeJS.ProcessEnv = process.env): Terminal {
   const interactive = process.stderr.isTTY === true;
   const colour = process.stdout.isTTY === true && !env.NO_COLOR;
+  // `asepsis … | head`: whoever reads has seen enough.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(0);
+    throw error;
+  });
   let progressShown = false;
   const clear = () => {
     if (progressShown) process.stderr.write('\r\x1b[2K');
