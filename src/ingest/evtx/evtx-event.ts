@@ -41,7 +41,7 @@ export function createEventMaker(source: SourceId, receivedMs: number, exercise:
     make(record, seq, timeMs) {
       frame.seq = seq;
       frame.marks = record.cut ? MARK.cut : 0;
-      const stated = record.time === '' ? Number.NaN : Date.parse(record.time);
+      const stated = Number.isNaN(record.timeMs) && record.time !== '' ? Date.parse(record.time) : record.timeMs;
       frame.timeMs = Number.isNaN(stated) ? timeMs : stated;
       frame.raw = rawOf(record, frame);
       return windowsEvent(record.fields, frame);
@@ -53,7 +53,7 @@ export function createEventMaker(source: SourceId, receivedMs: number, exercise:
 function rawOf(record: RecordFields, frame: Frame): string {
   const fields: Record<string, FieldValue> = record.fields;
   const text = JSON.stringify(fields);
-  const raw = record.time === '' ? text : `{"TimeCreated":"${record.time}",${text.slice(1)}`;
+  const raw = record.time === '' ? text : `{"TimeCreated":${JSON.stringify(record.time)},${text.slice(1)}`;
   if (raw.length <= LIMITS.recordBytesMax) return raw;
   frame.marks |= MARK.cut;
   return raw.slice(0, LIMITS.recordBytesMax);

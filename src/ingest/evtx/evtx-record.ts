@@ -19,7 +19,7 @@ import {
   type Step,
   TOKEN,
 } from './evtx-plan.ts';
-import { fileTimeText, readValue, TYPE } from './evtx-values.ts';
+import { fileTimeMs, fileTimeText, readValue, TYPE } from './evtx-values.ts';
 
 /** Binary XML in values in values; Windows goes three deep. */
 const NEST_MAX = 8;
@@ -39,8 +39,8 @@ export interface RecordFields {
   fields: Record<string, FieldValue>;
   /** `TimeCreated`, as text; empty when the record has none. */
   time: string;
-  /** Where its FILETIME stands in the chunk, or -1. */
-  timeAt: number;
+  /** The same in Unix milliseconds when the record has it as FILETIME, else NaN. */
+  timeMs: number;
   cut: boolean;
 }
 
@@ -65,10 +65,11 @@ export function createRecordReader(): RecordReader {
   let steps = 0;
   let valueBytes = 0;
   let fieldCount = 0;
+  let timeAt = -1;
   let list: Scalar[] = [];
   const names = new Map<number, string>();
   const plans = new Map<number, Plan | null>();
-  const out: RecordFields = { fields: {}, time: '', timeAt: -1, cut: false };
+  const out: RecordFields = { fields: {}, time: '', timeMs: Number.NaN, cut: false };
   const levels: Slots[] = Array.from({ length: NEST_MAX }, () => ({
     count: 0,
     types: new Uint8Array(SLOTS_MAX),
@@ -184,7 +185,7 @@ export function createRecordReader(): RecordReader {
     if (step.kind === STEP.instance) return runInstance(step.at, bytes.length, step.place, level + 1);
     if (step.kind === STEP.time) {
       if (slot >= 0 && slot < slots.count && slots.types[slot] === TYPE.fileTime && (slots.sizes[slot] as number) >= 8)
-        out.timeAt = slots.places[slot] as number;
+        timeAt = slots.places[slot] as number;
       else out.time = String(stepValue(step, slots) ?? '');
       return true;
     }
@@ -226,11 +227,15 @@ export function createRecordReader(): RecordReader {
       list = [];
       out.fields = {};
       out.time = '';
-      out.timeAt = -1;
+      out.timeMs = Number.NaN;
+      timeAt = -1;
       out.cut = false;
       if (!runFragment(at, end, PLACE.root, 0) || out.fields.EventID === undefined) return null;
       if (list.length > 0) out.fields.Data = list.length === 1 ? (list[0] as Scalar) : list;
-      if (out.timeAt >= 0) out.time = String(fileTimeText(bytes, out.timeAt) ?? '');
+      if (timeAt >= 0) {
+        out.time = String(fileTimeText(bytes, timeAt) ?? '');
+        out.timeMs = fileTimeMs(bytes, timeAt);
+      }
       return out;
     },
   };

@@ -210,6 +210,10 @@ export function fileTimeMs(bytes: Uint8Array, at: number): number {
   return high * HIGH_MS + Math.floor((high * HIGH_TICKS + u32(bytes, at)) / 10_000) - EPOCH_MS;
 }
 
+/** Records come in order of time: the text of the second is nearly always that of the record before. */
+let lastSecond = Number.NaN;
+let lastText = '';
+
 /** Latest time that has four digits for its year. */
 const TEXT_MS_MAX = Date.UTC(9999, 11, 31);
 
@@ -217,8 +221,13 @@ export function fileTimeText(bytes: Uint8Array, at: number): Scalar {
   const ms = fileTimeMs(bytes, at);
   if (ms > TEXT_MS_MAX) return null;
   const ticks = (u32(bytes, at + 4) * HIGH_TICKS + u32(bytes, at)) % 10_000;
-  const micros = String(Math.floor(ticks / 10)).padStart(3, '0');
-  return `${new Date(ms).toISOString().slice(0, -1)}${micros}Z`;
+  const second = Math.floor(ms / 1000);
+  if (second !== lastSecond) {
+    lastSecond = second;
+    lastText = new Date(second * 1000).toISOString().slice(0, 20);
+  }
+  const micros = (ms - second * 1000) * 1000 + Math.floor(ticks / 10);
+  return `${lastText}${String(1_000_000 + micros).slice(1)}Z`;
 }
 
 /** MS-DTYP 2.3.13: year, month, day of the week, day, hour, minute, second, milliseconds. */
