@@ -59,13 +59,18 @@ function* carveWindow(bytes: Buffer, last: boolean, to: ChunkReader, done: Carve
     }
     if (isChunk) {
       // Another chunk may begin before this one should end: then this one was written over.
-      const following = bytes.indexOf(CHUNK_SIGNATURE, next + 8, 'latin1');
-      const end = Math.min(bytes.length, next + CHUNK_BYTES, following < 0 ? bytes.length : following);
+      const end = nextChunk(bytes, next + 8, next + CHUNK_BYTES);
       const chunk = bytes.subarray(next, end);
       yield* readChunk(chunk, readChunkHeader(chunk), 'all', to);
       done.at = end;
     } else yield* looseRecords(bytes, next, to, done);
   }
+}
+
+/** Where the next chunk begins in [at, end), else the end; the search itself stops there. */
+function nextChunk(bytes: Buffer, at: number, end: number): number {
+  const found = bytes.subarray(at, end).indexOf(CHUNK_SIGNATURE, 0, 'latin1');
+  return found < 0 ? Math.min(bytes.length, end) : at + found;
 }
 
 /**
@@ -82,8 +87,7 @@ function* looseRecords(bytes: Buffer, at: number, to: ChunkReader, done: Carved)
     done.at = at + size;
     return;
   }
-  const following = bytes.indexOf(CHUNK_SIGNATURE, at, 'latin1');
-  const end = Math.min(bytes.length, base + CHUNK_BYTES, following < 0 ? bytes.length : following);
+  const end = nextChunk(bytes, at, base + CHUNK_BYTES);
   const chunk = base >= 0 ? bytes.subarray(base, end) : Buffer.concat([Buffer.alloc(-base), bytes.subarray(0, end)]);
   yield* readChunk(chunk, null, 'all', to, at - base);
   done.at = end;

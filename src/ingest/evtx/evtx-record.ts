@@ -27,8 +27,10 @@ const NEST_MAX = 8;
 const SLOTS_MAX = 1024;
 /** Steps walked for one record; a template may name the same slot often, and slots may hold templates. */
 const RECORD_STEPS_MAX = 8192;
-/** Bytes of values read for one record, for the same reason: a few times a whole chunk. */
-const RECORD_VALUE_BYTES_MAX = 256 * 1024;
+/** Bytes of values read for one record, for the same reason: twice a whole chunk. */
+const RECORD_VALUE_BYTES_MAX = 128 * 1024;
+/** And for all records of a chunk: an instance inside a template may lend its values to each of them. */
+const CHUNK_VALUE_BYTES_MAX = 4 * 1024 * 1024;
 /** Bytes of templates compiled in one chunk: every template lies in the chunk, a few places each. */
 const CHUNK_COMPILE_BYTES_MAX = 1024 * 1024;
 const LIST_MAX = 128;
@@ -64,6 +66,7 @@ export function createRecordReader(): RecordReader {
   let compiled = 0;
   let steps = 0;
   let valueBytes = 0;
+  let chunkValueBytes = 0;
   let fieldCount = 0;
   let timeAt = -1;
   let list: Scalar[] = [];
@@ -105,6 +108,8 @@ export function createRecordReader(): RecordReader {
       place += size;
     }
     slots.count = count;
+    // Reading them is work as well, though less than a step.
+    steps += count >> 2;
     return place <= end;
   };
 
@@ -138,7 +143,8 @@ export function createRecordReader(): RecordReader {
     if (slot >= slots.count) return null;
     const size = slots.sizes[slot] as number;
     valueBytes += size;
-    if (valueBytes > RECORD_VALUE_BYTES_MAX) {
+    chunkValueBytes += size;
+    if (valueBytes > RECORD_VALUE_BYTES_MAX || chunkValueBytes > CHUNK_VALUE_BYTES_MAX) {
       out.cut = true;
       return null;
     }
@@ -154,6 +160,7 @@ export function createRecordReader(): RecordReader {
     if (step.slot >= 0) return slotValue(slots, step.slot);
     if (step.parts === null) return step.text;
     let text = '';
+    steps += step.parts.length;
     for (const part of step.parts) text += typeof part === 'string' ? part : textOf(slots, part);
     return text;
   };
@@ -219,6 +226,7 @@ export function createRecordReader(): RecordReader {
     open(chunk) {
       bytes = chunk;
       compiled = 0;
+      chunkValueBytes = 0;
       names.clear();
       plans.clear();
     },
