@@ -1,6 +1,6 @@
 /** The commands as a person calls them: output lines, exit codes, refusals with line and column. */
 
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -26,6 +26,7 @@ afterEach(async () => {
 
 /** Stands in for a file: its name says how many failures it holds. */
 async function* decodeFile(path: string): AsyncIterable<DecodedEvent> {
+  if (path.endsWith('torn.log')) throw new Error('unexpected end of file');
   const failures = Number(/(\d+)\.log$/.exec(path)?.[1] ?? 0);
   for (let i = 0; i < failures; i++) yield logIn('failure', 'root', '45.9.1.2', i);
 }
@@ -69,6 +70,16 @@ test('detect for people: a sentence, a summary, and 0 when nothing was found', a
   expect(out).toContain('Password guessing on vpn-1 from 45.9.1.2: 10 failures for root');
   expect(await run('detect', 'guess-2.log')).toBe(0);
   expect(said).toContain('2 events');
+});
+
+test('detect on a folder reads all files below it, and a bad one hides none', async () => {
+  await mkdir(join(folder, 'deep', 'er'), { recursive: true });
+  for (const name of ['deep/torn.log', 'deep/er/guess-12.log', 'guess-1.log', '.hidden-12.log'])
+    await writeFile(join(folder, name), '');
+  expect(await run('detect', folder)).toBe(1);
+  expect(said).toContain('torn.log: unexpected end of file');
+  expect(said).toContain('13 events');
+  await expect(run('detect', join(folder, 'deep/torn.log'))).rejects.toThrow('unexpected end');
 });
 
 test('rules lint names the place, rules test runs the cases', async () => {

@@ -101,7 +101,7 @@ async function detect(
   const say = (sentence: string): void => terminal.say(sentence.replace(CONTROL, '?'));
   let alerts = 0;
   let events = 0;
-  for (const [i, file] of files.entries()) {
+  const read = async (file: string, i: number): Promise<void> => {
     let record = 0;
     for await (const event of deps.decodeFile(file, { carve: options.carve === true, say })) {
       record++;
@@ -116,6 +116,15 @@ async function detect(
       }
       if (events % PROGRESS_EVERY === 0)
         terminal.progress(`${i + 1} of ${files.length}, ${file}: ${events} events, ${alerts} alerts`);
+    }
+  };
+  for (const [i, file] of files.entries()) {
+    try {
+      await read(file, i);
+    } catch (error) {
+      // One bad file of a folder must not hide what is in the others; a file that was named must be readable.
+      if (paths.includes(file)) throw error;
+      say(`${file}: ${(error as Error).message}`);
     }
   }
   for (const { rule, reason } of engine.stats().quarantined)

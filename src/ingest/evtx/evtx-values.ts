@@ -38,7 +38,7 @@ const ARRAY = 0x80;
 const ITEMS_MAX = 128;
 /** A binary value is shown as two characters a byte; what is beyond stays in the file. */
 const BINARY_BYTES_MAX = 16 * 1024;
-/** RFC-less, but stated by Windows: a SID has at most 15 sub-authorities (winnt.h SID_MAX_SUB_AUTHORITIES). */
+/** winnt.h, SID_MAX_SUB_AUTHORITIES. */
 const SUB_AUTHORITIES_MAX = 15;
 
 /** Bytes of one value; 0 when the type has no fixed width. */
