@@ -1,6 +1,7 @@
 /** `npm run conformance -- --data FOLDER`: runs parts of the system over real data from the field and reports how well they do. */
 
 import { parseArgs } from 'node:util';
+import { conformanceCaptures } from './conformance-captures.ts';
 import { conformanceDecode } from './conformance-decode.ts';
 import { conformanceSigma } from './conformance-sigma.ts';
 import { conformanceVersions } from './conformance-versions.ts';
@@ -15,6 +16,7 @@ const PARTS: readonly ((dataDir: string) => Promise<Verdict>)[] = [
   conformanceSigma,
   conformanceDecode,
   conformanceVersions,
+  conformanceCaptures,
 ];
 
 const { values } = parseArgs({ options: { data: { type: 'string' } } });

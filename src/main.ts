@@ -162,7 +162,7 @@ program
 
 program
   .command('bench')
-  .description('benchmarks: ingest, archive, search, detect, decode, stream')
+  .description('benchmarks: ingest, archive, search, detect, decode, inspect, stream')
   .argument('<name>')
   .argument('[options...]', 'passed on to the benchmark')
   .option('--json', 'the figures as one JSON object (they always are)')

@@ -1,6 +1,6 @@
 /** Findings and coverage of the network in the store: the key that hashes, what was inspected, how far it is protected. */
 
-import { createHmac, randomBytes } from 'node:crypto';
+import { hash as digest, randomBytes } from 'node:crypto';
 import {
   AsepsisError,
   type Clock,
@@ -19,9 +19,25 @@ const PAIRS_MAX = 20_000;
 
 export type Hash = (value: string | Uint8Array) => string;
 
-/** HMAC-SHA-256 cut to 64 bits: enough to tell patients apart, useless without the key. */
+const BLOCK_BYTES = 64;
+
+/**
+ * HMAC-SHA-256 cut to 64 bits: enough to tell patients apart, useless without the key. Written out (RFC 2104 section 2)
+ * because making an Hmac object for each message costs ten times the hash.
+ */
 export function keyedHash(key: Uint8Array): Hash {
-  return (value) => createHmac('sha256', key).update(value).digest('hex').slice(0, 16);
+  const short = key.length > BLOCK_BYTES ? digest('sha256', key, 'buffer') : key;
+  const inner = Buffer.alloc(BLOCK_BYTES, 0x36);
+  const outer = Buffer.alloc(BLOCK_BYTES + 32, 0x5c);
+  for (const [i, byte] of short.entries()) {
+    inner[i] = byte ^ 0x36;
+    outer[i] = byte ^ 0x5c;
+  }
+  return (value) => {
+    const text = typeof value === 'string' ? Buffer.from(value) : value;
+    outer.set(digest('sha256', Buffer.concat([inner, text]), 'buffer'), BLOCK_BYTES);
+    return digest('sha256', outer, 'hex').slice(0, 16);
+  };
 }
 
 /** The installation's key, made once; without a store a key that nobody will know again. */

@@ -241,6 +241,8 @@ export function createStreams(detect: Detect): Streams {
     segment(flow, dir, seq, ack, flags, b, start, end) {
       if ((flags & SYN) !== 0) {
         opened(flow, dir, seq, flags);
+        // Data may come with it (RFC 7413).
+        if (end > start) data(flow, dir, (seq + 1) >>> 0, b, start, end);
         return;
       }
       if (flow.sealed) return;

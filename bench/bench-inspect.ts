@@ -1,0 +1,110 @@
+/** Bytes of capture a second on one core, as JSON: ordinary traffic, clinical traffic, small packets, many flows. */
+
+import { Buffer } from 'node:buffer';
+import { createCaptureReader } from '../src/network/network-capture.ts';
+import { createInspector } from '../src/network/network-inspect.ts';
+import { keyedHash } from '../src/network/network-service.ts';
+import { connection, dicomStore, ethernet, ipv4, MLLP, pcap, said, udp } from '../src/network/network-testing.ts';
+
+const TARGET_BYTES = 96 * 1024 * 1024;
+const PIECE = 1 << 20;
+
+/** The same bytes each time, without a pattern that is easy on anybody. */
+function noise(length: number): Buffer {
+  const bytes = Buffer.alloc(length);
+  let state = 1;
+  for (let i = 0; i < length; i++) {
+    state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
+    bytes[i] = state >>> 16;
+  }
+  return bytes;
+}
+
+const BODY = noise(400_000);
+const web = [
+  said('client', 'GET /image HTTP/1.1\r\nHost: a.example\r\n\r\n'),
+  said('server', `HTTP/1.1 200 OK\r\nContent-Type: image/png\r\nContent-Length: ${BODY.length}\r\n\r\n`),
+  { from: 'server' as const, bytes: BODY },
+];
+const record = Buffer.concat([Buffer.from([0x17, 3, 3, 0x40, 0]), BODY.subarray(0, 16_384)]);
+const tls = Array.from({ length: 20 }, () => ({ from: 'server' as const, bytes: record }));
+const unknown = [{ from: 'client' as const, bytes: BODY }];
+
+/** A packet for every two of data, as receivers send them. */
+function withAcks(packets: readonly Buffer[]): Buffer[] {
+  const ack = packets[1]!.subarray(0, 40);
+  const reply = Buffer.from(ack);
+  reply[33] = 16;
+  return packets.flatMap((packet, i) => (i % 2 === 0 ? [packet] : [packet, reply]));
+}
+
+const talk = (sent: Parameters<typeof connection>[0], n: number, size = 1400) =>
+  withAcks(connection(sent, { clientPort: 1024 + (n % 60_000), port: n % 3 === 0 ? 443 : 8080 + (n % 50), size }));
+const names = (n: number) =>
+  Array.from({ length: 20 }, (_, i) =>
+    ipv4(17, udp(1024 + ((n * 20 + i) % 60_000), 53, BODY.subarray(i * 64, i * 64 + 60))),
+  );
+
+const MAKE: Readonly<Record<string, (n: number) => Buffer[]>> = {
+  ordinary: (n) => [
+    ...talk(web, n * 4),
+    ...talk(tls, n * 4 + 1),
+    ...talk(unknown, n * 4 + 2),
+    ...names(n),
+    ...(n % 8 === 0 ? talk([said('client', MLLP.repeat(20))], n * 4 + 3) : []),
+  ],
+  clinical: (n) => [...talk([said('client', MLLP.repeat(200))], n * 2), ...talk(dicomStore(n % 2 === 0), n * 2 + 1)],
+  small_packets: (n) => talk([said('client', BODY.subarray(0, 6000).toString('latin1'))], n, 64),
+  many_flows: (n) =>
+    Array.from({ length: 200 }, (_, i) =>
+      ipv4(17, udp(1024 + (n % 60_000), 5000 + i, BODY.subarray(0, 200)), [10, n >> 8, n, i]),
+    ),
+};
+
+function captureOf(make: (n: number) => Buffer[]): { bytes: Buffer; packets: number } {
+  const frames: Buffer[] = [];
+  let bytes = 0;
+  for (let n = 0; bytes < TARGET_BYTES; n++)
+    for (const packet of make(n)) {
+      const frame = ethernet(0x0800, packet);
+      frames.push(frame);
+      bytes += frame.length + 16;
+    }
+  return { bytes: pcap(frames, { link: 1 }), packets: frames.length };
+}
+
+function measure(name: string, seconds: number): Record<string, number> {
+  const capture = captureOf(MAKE[name]!);
+  const once = () => {
+    const inspector = createInspector({ hash: keyedHash(Buffer.alloc(32, 7)) });
+    const reader = createCaptureReader(inspector.frame);
+    for (let at = 0; at < capture.bytes.length; at += PIECE) reader.push(capture.bytes.subarray(at, at + PIECE));
+    return inspector.finish();
+  };
+  let seen = once();
+  const before = process.cpuUsage();
+  const start = performance.now();
+  let rounds = 0;
+  while (performance.now() - start < seconds * 1000) {
+    seen = once();
+    rounds++;
+  }
+  const took = (performance.now() - start) / 1000;
+  const used = process.cpuUsage(before);
+  const megabytes = (capture.bytes.length * rounds) / 1e6;
+  return {
+    mb_per_sec: Math.round(megabytes / took),
+    // Per second on the processor, the collector's threads included: it holds on a machine that does other things too.
+    mb_per_cpu_sec: Math.round(megabytes / ((used.user + used.system) / 1e6)),
+    packets_per_sec: Math.round((capture.packets * rounds) / took),
+    bytes_per_packet: Math.round(capture.bytes.length / capture.packets),
+    flows: seen.flows.opened,
+    leaks: seen.leaks.length,
+  };
+}
+
+const seconds = Number(process.argv[2] ?? 2);
+const result: Record<string, unknown> = { name: 'inspect', node: process.version };
+for (const name of Object.keys(MAKE)) result[name] = measure(name, seconds);
+result.rss_mb = Math.round(process.memoryUsage.rss() / 1e6);
+process.stdout.write(`${JSON.stringify(result)}\n`);
