@@ -20,7 +20,7 @@ export interface EvtxCounts {
   /** Chunks whose signature or checksums do not hold, or that end before they should. */
   damagedChunks: number;
   records: number;
-  /** Records whose frame is whole but whose content is not, and places where a record should have been. */
+  /** Records whose frame is whole but whose content is not, or only in part, and places where a record should have been. */
   damagedRecords: number;
   /** Windows did not close the file. */
   dirty: boolean;
@@ -74,8 +74,8 @@ export function* readChunk(
     if (at < stated || beyond === 'all' || number > last) {
       last = number;
       const record = reader.read(at + RECORD_HEAD_BYTES, at + size - 4);
-      if (record === null) counts.damagedRecords++;
-      else yield maker.make(record, ++counts.records, fileTimeMs(bytes, at + 16));
+      if (record === null || record.torn) counts.damagedRecords++;
+      if (record !== null) yield maker.make(record, ++counts.records, fileTimeMs(bytes, at + 16));
     }
     at += size;
   }

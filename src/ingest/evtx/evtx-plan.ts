@@ -100,6 +100,9 @@ export function readInstance(bytes: Buffer, at: number, end: number): Instance |
   if (at + 10 > end) return null;
   const definitionAt = u32(bytes, at + 6);
   if (definitionAt + DEFINITION_HEAD_BYTES > bytes.length) return null;
+  // The number is the beginning of the definition's GUID. Another one stands there when the place was written over: the
+  // record is older than what is around it, and its values would get the names of another event.
+  if (u32(bytes, at + 2) !== u32(bytes, definitionAt + 4)) return null;
   const inline = definitionAt === at + 10;
   const valuesAt = inline ? at + 10 + DEFINITION_HEAD_BYTES + u32(bytes, at + 30) : at + 10;
   return valuesAt + 4 > end ? null : { definitionAt, valuesAt };
@@ -141,6 +144,13 @@ function push(
   return c.steps.length <= STEPS_MAX;
 }
 
+/** libyal, "EVTX", 4.12: the lower half of a sum of 65599 times what came before. */
+function hashOf(name: string): number {
+  let hash = 0;
+  for (let i = 0; i < name.length; i++) hash = (Math.imul(hash, 65_599) + name.charCodeAt(i)) | 0;
+  return hash & 0xffff;
+}
+
 /** A name, which stands here when nothing before it in the chunk had the same; null when damaged. */
 function nameAt(c: Compiler, place: number): string | null {
   const offset = u32(c.bytes, place);
@@ -151,6 +161,8 @@ function nameAt(c: Compiler, place: number): string | null {
   if (known !== undefined) return known;
   if (count === 0 || count > NAME_CHARS_MAX || offset + 8 + count * 2 > c.bytes.length) return null;
   const name = utf16(c.bytes, offset + 8, count);
+  // Names lie where the chunk first needed them. Under a record older than its surroundings other bytes may lie there now.
+  if (hashOf(name) !== u16(c.bytes, offset + 4)) return null;
   c.names.set(offset, name);
   return name;
 }

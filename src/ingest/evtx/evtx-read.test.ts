@@ -191,6 +191,19 @@ describe('damage', () => {
     expect(counts).toMatchObject({ damagedRecords: 1, damagedChunks: 1 });
   });
 
+  test('a record under another template than its own keeps what System says, and nothing under a wrong name', async () => {
+    const bad = writeEvtx([logon(1), logon(2, [['Extra', text('x')]], { userData: 'Changed' })]);
+    const chunk = bad.subarray(HEAD);
+    const name = chunk.indexOf(Buffer.from('Extra', 'utf16le'));
+    chunk.write('Wrong', name, 'utf16le');
+    sealChunk(chunk);
+    const { events, counts } = await all(bad);
+    expect(counts).toMatchObject({ records: 2, damagedRecords: 1, damagedChunks: 0 });
+    expect(events[1]).toMatchObject({ fields: { EventID: 4625, EventRecordID: 2 }, marks: ['cut'] });
+    expect(events[1]?.fields.TargetUserName).toBeUndefined();
+    expect(JSON.stringify(events)).not.toContain('Wrong');
+  });
+
   test('a file that was not closed: records behind the stated end are read, remains of older ones are not', async () => {
     const dirty = writeEvtx(events.slice(0, 3), true);
     const ends = [...Array(3)].map((_, i) => {

@@ -44,6 +44,8 @@ export interface RecordFields {
   /** The same in Unix milliseconds when the record has it as FILETIME, else NaN. */
   timeMs: number;
   cut: boolean;
+  /** A part inside could not be read; what is around it could. */
+  torn: boolean;
 }
 
 interface Slots {
@@ -72,7 +74,7 @@ export function createRecordReader(): RecordReader {
   let list: Scalar[] = [];
   const names = new Map<number, string>();
   const plans = new Map<number, Plan | null>();
-  const out: RecordFields = { fields: {}, time: '', timeMs: Number.NaN, cut: false };
+  const out: RecordFields = { fields: {}, time: '', timeMs: Number.NaN, cut: false, torn: false };
   const levels: Slots[] = Array.from({ length: NEST_MAX }, () => ({
     count: 0,
     types: new Uint8Array(SLOTS_MAX),
@@ -187,9 +189,15 @@ export function createRecordReader(): RecordReader {
     }
   };
 
+  /** Without its data an event still says when, where and what number; it is marked and counted as damaged. */
+  const inner = (whole: boolean): boolean => {
+    if (!whole) out.torn = out.cut = true;
+    return true;
+  };
+
   const runStep = (step: Step, slots: Slots, level: number): boolean => {
     const slot = step.slot;
-    if (step.kind === STEP.instance) return runInstance(step.at, bytes.length, step.place, level + 1);
+    if (step.kind === STEP.instance) return inner(runInstance(step.at, bytes.length, step.place, level + 1));
     if (step.kind === STEP.time) {
       if (slot >= 0 && slot < slots.count && slots.types[slot] === TYPE.fileTime && (slots.sizes[slot] as number) >= 8)
         timeAt = slots.places[slot] as number;
@@ -198,7 +206,7 @@ export function createRecordReader(): RecordReader {
     }
     if (slot >= 0 && slot < slots.count && slots.types[slot] === TYPE.binXml && step.place !== PLACE.elsewhere) {
       const at = slots.places[slot] as number;
-      return runFragment(at, at + (slots.sizes[slot] as number), step.place, level + 1);
+      return inner(runFragment(at, at + (slots.sizes[slot] as number), step.place, level + 1));
     }
     if (step.kind === STEP.nest) return true;
     const value = stepValue(step, slots);
@@ -238,6 +246,7 @@ export function createRecordReader(): RecordReader {
       out.timeMs = Number.NaN;
       timeAt = -1;
       out.cut = false;
+      out.torn = false;
       if (!runFragment(at, end, PLACE.root, 0) || out.fields.EventID === undefined) return null;
       if (list.length > 0) out.fields.Data = list.length === 1 ? (list[0] as Scalar) : list;
       if (timeAt >= 0) {
