@@ -2,6 +2,7 @@
 
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { AsepsisError, EXIT, type FindingObservation, SEVERITIES, systemClock, type Terminal } from '../core/index.ts';
+import { type DeviceColumns, matchDevices, readDeviceAdvisories, readDevices } from './devices/index.ts';
 import { readFeed } from './feeds/index.ts';
 import {
   INVENTORY_FORMATS,
@@ -11,6 +12,7 @@ import {
   readInventory,
 } from './inventories/index.ts';
 import type { FeedSet } from './patching-advisory.ts';
+import { Faults } from './patching-input.ts';
 import { publicFinding } from './patching-judge.ts';
 import { type MatchResult, matchInventories } from './patching-match.ts';
 import { compareVersions, schemeOf, VERSION_CHARS_MAX } from './versions/index.ts';
@@ -22,6 +24,13 @@ interface MatchOptions {
   readonly asset?: string;
   readonly format?: InventoryFormat;
   readonly columns?: InventoryOptions['columns'];
+  readonly json?: boolean;
+}
+
+interface DevicesOptions {
+  readonly inventory: readonly string[];
+  readonly feed: readonly string[];
+  readonly columns?: DeviceColumns;
   readonly json?: boolean;
 }
 
@@ -41,6 +50,22 @@ export function patchingCommands(program: Command, terminal: Terminal): void {
     .option('--json', 'one finding a line')
     .action(async (o: MatchOptions) => {
       process.exitCode = await match(o, terminal);
+    });
+  patch
+    .command('devices')
+    .description(
+      'medical devices against advisories in free text: affected, maybe or unknown, with the question to ask',
+    )
+    .requiredOption('-i, --inventory <files...>', 'tables with manufacturer, model and version')
+    .requiredOption('-f, --feed <paths...>', 'CISA medical advisories (CSAF), files or folders')
+    .option(
+      '--columns <pairs>',
+      'headings: name=Inventarnummer,vendor=Hersteller,model=Typ,version=Version',
+      columnPairs,
+    )
+    .option('--json', 'one finding a line')
+    .action(async (o: DevicesOptions) => {
+      process.exitCode = await devices(o, terminal);
     });
   patch
     .command('versions')
@@ -96,9 +121,7 @@ async function match(o: MatchOptions, terminal: Terminal): Promise<number> {
   }
   const now = systemClock.now();
   const result = matchInventories(inventories, feeds, now);
-  const order = (finding: FindingObservation) => SEVERITIES.indexOf(finding.severity);
-  for (const finding of result.findings.toSorted((a, b) => order(a) - order(b)))
-    terminal.out(o.json ? `${JSON.stringify(publicFinding(finding, now))}\n` : lines(finding));
+  print(result.findings, o.json === true, now, terminal);
   saySummary(result, terminal);
   const advisories = feeds.advisories.reduce((sum, feed) => sum + feed.items.length, 0);
   if (result.judged === 0 || advisories === 0)
@@ -107,6 +130,40 @@ async function match(o: MatchOptions, terminal: Terminal): Promise<number> {
       advisories === 0 ? 'The feeds hold no advisory, so nothing was judged.' : 'No package could be judged.',
     );
   return result.findings.length > 0 ? EXIT.findings : EXIT.clean;
+}
+
+async function devices(o: DevicesOptions, terminal: Terminal): Promise<number> {
+  const advisories = [];
+  for (const path of o.feed) {
+    const faults = new Faults();
+    advisories.push(...(await readDeviceAdvisories(path, faults)));
+    sayFaults(faults, path, terminal);
+  }
+  const listed = [];
+  for (const path of o.inventory) {
+    const faults = new Faults();
+    listed.push(...(await readDevices(path, o.columns ?? {}, faults)));
+    sayFaults(faults, path, terminal);
+  }
+  if (listed.length === 0 || advisories.length === 0)
+    throw new AsepsisError(
+      'INPUT_UNREADABLE',
+      listed.length === 0 ? 'The tables hold no device.' : 'The feeds hold no advisory.',
+    );
+  const now = systemClock.now();
+  const findings = matchDevices(listed, advisories, now);
+  print(findings, o.json === true, now, terminal);
+  const affected = findings.filter((finding) => finding.kind === 'device-advisory').length;
+  terminal.say(
+    `${listed.length} devices against ${advisories.length} advisories: ${affected} affected, ${findings.length - affected} questions to ask. Advisories that name a device in other words are not found.`,
+  );
+  return findings.length > 0 ? EXIT.findings : EXIT.clean;
+}
+
+function print(findings: readonly FindingObservation[], json: boolean, now: number, terminal: Terminal): void {
+  const order = (finding: FindingObservation) => SEVERITIES.indexOf(finding.severity);
+  for (const finding of findings.toSorted((a, b) => order(a) - order(b)))
+    terminal.out(json ? `${JSON.stringify(publicFinding(finding, now))}\n` : lines(finding));
 }
 
 function lines(finding: FindingObservation): string {

@@ -3,7 +3,7 @@
 import type { Software } from '../core/index.ts';
 import { schemeOf, VERSION_CHARS_MAX, type VersionScheme } from './versions/index.ts';
 
-export { schemeOf, VERSION_CHARS_MAX, type VersionScheme } from './versions/index.ts';
+export { compareVersions, schemeOf, VERSION_CHARS_MAX, type VersionScheme } from './versions/index.ts';
 
 export type SoftwareRecord = Omit<Software, 'id' | 'asset' | 'first_seen' | 'last_seen'>;
 

@@ -1,0 +1,82 @@
+/** CSAF 2.0 advisories about medical devices: vendor, product and version as text, with the vulnerabilities' scores. */
+
+import { type Faults, isObject, type Json, listAt, textAt } from '../patching-input.ts';
+
+export interface DeviceProduct {
+  readonly vendor: string;
+  readonly product: string;
+  readonly version: string;
+  readonly score: number | null;
+  readonly cves: readonly string[];
+}
+
+export interface DeviceAdvisory {
+  readonly id: string;
+  readonly title: string;
+  readonly changed: string;
+  readonly revision: string;
+  readonly products: readonly DeviceProduct[];
+}
+
+const DEPTH_MAX = 16;
+const PRODUCTS_MAX = 5_000;
+
+export function readDeviceAdvisory(value: unknown, faults: Faults): DeviceAdvisory | null {
+  const document = isObject(value) && isObject(value.document) ? value.document : null;
+  const tracking = document && isObject(document.tracking) ? document.tracking : null;
+  const tree = isObject(value) && isObject(value.product_tree) ? value.product_tree : null;
+  if (!isObject(value) || document === null || tracking === null || tree === null) {
+    faults.add('A file that is no CSAF advisory');
+    return null;
+  }
+  const affected = affectedProducts(value);
+  const products: DeviceProduct[] = [];
+  const walk = (branches: readonly unknown[], path: Readonly<Record<string, string>>, depth: number) => {
+    for (const branch of branches) {
+      if (!isObject(branch) || depth > DEPTH_MAX || products.length >= PRODUCTS_MAX) return;
+      const here = {
+        ...path,
+        [textAt(branch, 'category').replace('_range', '')]: textAt(branch, 'name').slice(0, 300),
+      };
+      const id = isObject(branch.product) ? textAt(branch.product, 'product_id') : '';
+      const known = affected.get(id);
+      if (known)
+        products.push({
+          vendor: here.vendor ?? '',
+          product: here.product_name ?? '',
+          version: here.product_version ?? '',
+          ...known,
+        });
+      walk(listAt(branch, 'branches'), here, depth + 1);
+    }
+  };
+  walk(listAt(tree, 'branches'), {}, 0);
+  if (products.length === 0) faults.add('An advisory that names no affected product');
+  return {
+    id: textAt(tracking, 'id').slice(0, 64),
+    title: textAt(document, 'title').slice(0, 250),
+    changed: textAt(tracking, 'current_release_date').slice(0, 40),
+    revision: textAt(tracking, 'version').slice(0, 32) || 'unknown',
+    products,
+  };
+}
+
+function affectedProducts(value: Json): Map<string, { score: number | null; cves: string[] }> {
+  const found = new Map<string, { score: number | null; cves: string[] }>();
+  for (const one of listAt(value, 'vulnerabilities')) {
+    if (!isObject(one) || !isObject(one.product_status)) continue;
+    const scores = listAt(one, 'scores').filter(isObject);
+    for (const id of listAt(one.product_status, 'known_affected')) {
+      if (typeof id !== 'string') continue;
+      const entry = found.get(id) ?? { score: null, cves: [] };
+      found.set(id, entry);
+      if (textAt(one, 'cve') !== '' && entry.cves.length < 50) entry.cves.push(textAt(one, 'cve').slice(0, 32));
+      for (const score of scores) {
+        const base = isObject(score.cvss_v3) ? score.cvss_v3.baseScore : null;
+        if (typeof base === 'number' && listAt(score, 'products').includes(id))
+          entry.score = Math.max(entry.score ?? 0, base);
+      }
+    }
+  }
+  return found;
+}
