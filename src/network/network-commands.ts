@@ -45,6 +45,8 @@ const clean = (text: string): string => text.replace(/\p{Cc}/gu, '?');
 async function inspect(files: readonly string[], o: Options, terminal: Terminal, deps: NetworkDeps): Promise<void> {
   const store = o.data === undefined ? null : await deps.openStore(o.data);
   try {
+    // Ctrl+C ends the program that captures; what it sent until then is still judged. A second one ends this too.
+    if (files.includes('-')) process.once('SIGINT', () => terminal.say('Reading what is left …'));
     const inspector = createInspector({ hash: keyedHash(await hashKey(store)) });
     let failed = 0;
     for (const file of files) failed += (await readOne(file, inspector, terminal)) ? 0 : 1;
@@ -94,6 +96,7 @@ function summary(seen: Inspection, terminal: Terminal): void {
     [packets.fragmentsLost, 'fragments could not be put together'],
     [streams.gaps, `gaps in connections (${streams.lostBytes} bytes not in the capture)`],
     [flows.evicted, 'flows were given up because too many were open'],
+    [seen.memory.refused, 'messages were given up because too much was waiting'],
     [seen.leaksDropped, 'observations found no more room'],
   ];
   for (const [count, what] of notes) if (count > 0) terminal.say(`Not seen: ${count} ${what}.`);

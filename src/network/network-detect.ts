@@ -1,5 +1,6 @@
 /** Which protocol a flow speaks, told by its first bytes and never by its port. */
 
+import type { Budget } from './network-budget.ts';
 import { startsWith } from './network-bytes.ts';
 import { readSip } from './network-datagrams.ts';
 import { createDicom, isDicom } from './network-dicom.ts';
@@ -28,14 +29,14 @@ import { createTls, isTls } from './network-tls.ts';
 /** Pieces of a flow that may still be its beginning; later only what is unmistakable is recognised. */
 const FIRST_PIECES = 12;
 
-export function createDetect(report: Report, moment: Moment): Detect {
+export function createDetect(report: Report, moment: Moment, budget: Budget): Detect {
   /** Formats so strict that they are looked for at every boundary, however late. */
   const unmistakable = (b: Uint8Array, at: number, end: number): Parser | null => {
     const first = b[at]!;
     if ((first === 0x4d || first === 0x0b) && isHl7(b, at, end)) return createHl7(report);
     if ((first === 1 || first === 2 || first === 4) && isDicom(b, at, end)) return createDicom(report);
-    if (first >= 0x41 && first <= 0x5a && isHttp(b, at, end)) return createHttp(report);
-    if ((first === 0x16 || first === 0x17) && isTls(b, at, end)) return createTls(report, moment);
+    if (first >= 0x41 && first <= 0x5a && isHttp(b, at, end)) return createHttp(report, budget);
+    if ((first === 0x16 || first === 0x17) && isTls(b, at, end)) return createTls(report, moment, budget);
     return null;
   };
   const beginning = (flow: Flow, dir: number, b: Uint8Array, at: number, end: number): Parser | null => {

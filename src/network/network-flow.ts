@@ -14,6 +14,8 @@ export interface Parser {
   lost?(flow: Flow, dir: number): boolean;
   /** No more bytes will come. */
   end?(flow: Flow): void;
+  /** The parser is not used any more: memory that it took from the budget goes back. */
+  free?(): void;
 }
 
 /** A piece that came before its turn; a copy, because the packet's buffer does not stay. */

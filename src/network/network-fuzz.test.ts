@@ -18,6 +18,7 @@ function inspectBytes(bytes: Uint8Array, flowsMax = 128) {
   reader.push(bytes);
   reader.end();
   const seen = inspector.finish();
+  expect(seen.memory.left).toBe(0);
   return { seen, findings: assessInspection(seen, { routers: new Set() }) };
 }
 
@@ -159,6 +160,27 @@ describe('the work is bounded', () => {
     expect(seen.flows.evicted).toBeGreaterThan(4900);
     expect(findings[0]?.kind).toBe('clear-text-patient-data');
     expect(JSON.stringify(findings)).not.toContain(CANARY.family);
+  });
+  test('many flows that finish nothing wait within one ceiling, and give it back', () => {
+    const inspector = createInspector({ hash: () => 'h', waitingBytesMax: 1 << 20 });
+    const reader = createCaptureReader(inspector.frame);
+    const starts = [
+      `GET / HTTP/1.1\r\nX: ${'a'.repeat(9000)}`,
+      `POST / HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 99999\r\n\r\n${'{'.repeat(9000)}`,
+      `\x16\x03\x01\x30\x00\x01\0\x90\0${'r'.repeat(9000)}`,
+      `\x16\x03\x01\x10\x00\x01\0\x90\0${'r'.repeat(4092)}`,
+    ];
+    for (let i = 0; i < 400; i++)
+      reader.push(
+        pcap(connection([said('client', starts[i % 4]!)], { clientPort: 2000 + i }).slice(0, -2)).subarray(
+          i === 0 ? 0 : 24,
+        ),
+      );
+    const { memory } = inspector.finish();
+    expect(memory.peak).toBeLessThanOrEqual(1 << 20);
+    expect(memory.peak).toBeGreaterThan(900_000);
+    expect(memory.refused).toBeGreaterThan(0);
+    expect(memory.left).toBe(0);
   });
   test('endless lines, segments and heads do not pile up', () => {
     for (const start of [

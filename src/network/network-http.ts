@@ -1,6 +1,7 @@
 /** HTTP/1 on any port (RFC 9112): credentials in heads and forms, patients in queries and bodies; other bodies are passed over. */
 
 import { gunzipSync, constants as zlib } from 'node:zlib';
+import type { Budget } from './network-budget.ts';
 import { latin1, startsWith } from './network-bytes.ts';
 import { readDicomFile } from './network-dicom.ts';
 import { type Found, patientInQuery, patientsInJson, patientsInXml } from './network-fhir.ts';
@@ -59,7 +60,7 @@ const SECRET_FIELDS = [
   'access_token',
 ];
 
-export function createHttp(report: Report): Parser {
+export function createHttp(report: Report, budget: Budget): Parser {
   const ways: readonly [Way, Way] = [newWay(), newWay()];
   const methods: string[] = [];
 
@@ -113,8 +114,8 @@ export function createHttp(report: Report): Parser {
       flow.client = dir;
       requestBody(flow, way, first, length);
     }
-    way.body = way.next !== 'head' && wanted(way.type) ? [] : null;
-    way.bodyLength = 0;
+    release(way);
+    if (way.next !== 'head' && wanted(way.type)) way.body = [];
   };
 
   const requestBody = (flow: Flow, way: Way, first: readonly string[], length: number): void => {
@@ -141,11 +142,17 @@ export function createHttp(report: Report): Parser {
     way.left = Math.max(0, length);
   };
 
-  const bodyDone = (flow: Flow, way: Way): void => {
-    const { body } = way;
+  const release = (way: Way): void => {
+    budget.give(way.bodyLength);
     way.body = null;
+    way.bodyLength = 0;
+  };
+
+  const bodyDone = (flow: Flow, way: Way): void => {
+    const { body, bodyLength } = way;
+    release(way);
     way.next = 'head';
-    if (body === null || way.bodyLength === 0) return;
+    if (body === null || bodyLength === 0) return;
     let bytes: Uint8Array = Buffer.concat(body);
     if (way.packed) {
       try {
@@ -184,6 +191,10 @@ export function createHttp(report: Report): Parser {
   const take = (way: Way, b: Uint8Array, start: number, end: number): void => {
     if (way.body === null || way.bodyLength >= BODY_BYTES_MAX) return;
     const piece = b.slice(start, Math.min(end, start + BODY_BYTES_MAX - way.bodyLength));
+    if (!budget.take(piece.length)) {
+      release(way);
+      return;
+    }
     way.body.push(piece);
     way.bodyLength += piece.length;
   };
@@ -238,6 +249,9 @@ export function createHttp(report: Report): Parser {
 
   return {
     name: 'http',
+    free() {
+      for (const way of ways) release(way);
+    },
     read(flow, dir, b, start, end) {
       const way = ways[dir]!;
       let at = start;

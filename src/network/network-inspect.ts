@@ -1,5 +1,6 @@
 /** One inspection: frames in, what was seen out. Holds no payload beyond what a parser waits for. */
 
+import { createBudget } from './network-budget.ts';
 import type { PacketSink } from './network-capture.ts';
 import { readDatagram } from './network-datagrams.ts';
 import { createDetect } from './network-detect.ts';
@@ -9,13 +10,17 @@ import { createReport, type Leak, type PairState } from './network-report.ts';
 import { createStreams, type StreamCounts } from './network-stream.ts';
 import { type ArpConflict, createWatch, type Router } from './network-watch.ts';
 
-/** Open flows; some 300 bytes each. */
-const FLOWS_MAX = 262_144;
+/** Open flows; up to 3 KB each while something is being read in them. */
+const FLOWS_MAX = 131_072;
+/** Bytes that wait in all flows together. */
+const WAITING_BYTES_MAX = 128 * 1024 * 1024;
 
 export interface Inspection {
   readonly packets: Readonly<PacketCounts>;
   readonly streams: Readonly<StreamCounts>;
   readonly flows: { readonly opened: number; readonly evicted: number };
+  /** Bytes that waited at most, that still wait, and how often there was no room. */
+  readonly memory: { readonly peak: number; readonly left: number; readonly refused: number };
   readonly leaks: readonly Leak[];
   readonly leaksDropped: number;
   readonly conflicts: readonly ArpConflict[];
@@ -31,11 +36,16 @@ export interface Inspector {
 }
 
 /** `hash` is keyed with the installation's own key; nothing else ever sees a value. */
-export function createInspector(o: { hash: (value: string | Uint8Array) => string; flowsMax?: number }): Inspector {
+export function createInspector(o: {
+  hash: (value: string | Uint8Array) => string;
+  flowsMax?: number;
+  waitingBytesMax?: number;
+}): Inspector {
   const moment: Moment = { timeMs: 0, packet: 0, file: '-', vlan: 0 };
   const table = createFlowTable(o.flowsMax ?? FLOWS_MAX, (flow) => streams.finish(flow));
   const report = createReport({ table, moment, hash: o.hash });
-  const streams = createStreams(createDetect(report, moment));
+  const budget = createBudget(o.waitingBytesMax ?? WAITING_BYTES_MAX);
+  const streams = createStreams(createDetect(report, moment, budget), budget);
   const watch = createWatch(moment);
   const decoder = createPacketDecoder({
     table,
@@ -58,6 +68,7 @@ export function createInspector(o: { hash: (value: string | Uint8Array) => strin
         packets: decoder.counts,
         streams: streams.counts,
         flows: { opened: table.opened, evicted: table.evicted },
+        memory: { peak: budget.peak, left: budget.used, refused: budget.refused },
         leaks: [...report.leaks.values()],
         leaksDropped: report.dropped(),
         conflicts: [...watch.conflicts.values()],

@@ -64,6 +64,8 @@ const LEAKS_MAX = 20_000;
 const PAIRS_MAX = 50_000;
 /** Distinct patients told apart for one pair; beyond it "at least". */
 export const HASHES_MAX = 50_000;
+/** Hashes of all pairs together. */
+const HASHES_TOTAL_MAX = 1_000_000;
 const NAMES_MAX = 8;
 
 export function createReport(o: {
@@ -75,6 +77,7 @@ export function createReport(o: {
   const leaks = new Map<string, Leak>();
   const pairs = new Map<string, PairState>();
   let dropped = 0;
+  let hashes = 0;
 
   const ends = (flow: Flow): { client: string; server: string; port: number } => {
     // Without the beginning of a connection the lower port is taken for the server's.
@@ -127,7 +130,10 @@ export function createReport(o: {
     return leak;
   };
   const addHash = (leak: Leak, value: string | Uint8Array): void => {
-    if (value.length > 0 && leak.hashes.size < HASHES_MAX) leak.hashes.add(o.hash(value));
+    if (value.length === 0 || leak.hashes.size >= HASHES_MAX || hashes >= HASHES_TOTAL_MAX) return;
+    const before = leak.hashes.size;
+    leak.hashes.add(o.hash(value));
+    hashes += leak.hashes.size - before;
   };
 
   return {

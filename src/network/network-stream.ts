@@ -3,6 +3,7 @@
  * given up once too much waits behind it or the receiver has acknowledged past it; RST changes nothing (it may be forged).
  */
 
+import type { Budget } from './network-budget.ts';
 import type { Flow, Parser, Pending, Side } from './network-flow.ts';
 import { sidesOf } from './network-flow.ts';
 
@@ -47,7 +48,7 @@ export interface Streams {
 
 export type Detect = (flow: Flow, dir: number, b: Uint8Array, start: number, end: number) => Parser | null;
 
-export function createStreams(detect: Detect): Streams {
+export function createStreams(detect: Detect, budget: Budget): Streams {
   const counts: StreamCounts = { gaps: 0, lostBytes: 0, outOfOrder: 0, repeated: 0 };
   let waiting = 0;
 
@@ -62,7 +63,11 @@ export function createStreams(detect: Detect): Streams {
       if (start === end) return;
     }
     if (side.carryLength > 0) {
-      append(side, b, start, end);
+      if (!append(side, b, start, end)) {
+        release(side);
+        forget(flow, dir);
+        return;
+      }
       if (side.carryLength < side.askAt) return;
       const carry = side.carry!;
       const length = side.carryLength;
@@ -73,11 +78,11 @@ export function createStreams(detect: Detect): Streams {
       if (!known && flow.parser === null && !flow.sealed) {
         flow.parser = detect(flow, dir, b, start, end);
         if (flow.parser !== null) {
-          side.carryLength = 0;
+          release(side);
           pass(flow, dir, b, start, end);
         }
       }
-      if (side.carryLength === 0) side.carry = null;
+      if (side.carryLength === 0) release(side);
     } else pass(flow, dir, b, start, end);
   };
 
@@ -99,6 +104,7 @@ export function createStreams(detect: Detect): Streams {
         return;
       }
       start = next;
+      if (flow.parser !== parser) parser.free?.();
       // The same parser wants more; another one (after STARTTLS) goes on at once with what is left.
       if (flow.parser === parser) {
         if (start < end && !flow.sealed) keep(flow, dir, b, start, end);
@@ -110,33 +116,43 @@ export function createStreams(detect: Detect): Streams {
   const keep = (flow: Flow, dir: number, b: Uint8Array, start: number, end: number): void => {
     const side = sidesOf(flow)[dir]!;
     const length = end - start;
-    if (length > CARRY_BYTES_MAX) {
-      side.carryLength = 0;
-      side.carry = null;
+    if (side.carry === b && length <= CARRY_BYTES_MAX) side.carry.copyWithin(0, start, end);
+    else if (length > CARRY_BYTES_MAX || !append(side, b, start, end)) {
+      release(side);
       forget(flow, dir);
       return;
     }
-    if (side.carry === b) side.carry.copyWithin(0, start, end);
-    else append(side, b, start, end);
     side.carryLength = length;
     side.askAt = length < 4096 ? length + 1 : length + (length >> 3);
   };
 
-  const append = (side: Side, b: Uint8Array, start: number, end: number): void => {
+  const release = (side: Side): void => {
+    budget.give(side.carry?.length ?? 0);
+    side.carry = null;
+    side.carryLength = 0;
+  };
+
+  /** False when there is no room for it anywhere. */
+  const append = (side: Side, b: Uint8Array, start: number, end: number): boolean => {
     const length = side.carryLength + end - start;
     if (side.carry === null || side.carry.length < length) {
-      const bigger = new Uint8Array(Math.max(length * 2, 64));
+      const size = Math.max(length * 2, 64);
+      if (!budget.take(size)) return false;
+      const bigger = new Uint8Array(size);
+      budget.give(side.carry?.length ?? 0);
       if (side.carry !== null) bigger.set(side.carry.subarray(0, side.carryLength));
       side.carry = bigger;
     }
     side.carry.set(b.subarray(start, end), side.carryLength);
     side.carryLength = length;
+    return true;
   };
 
   /** Bytes are missing for the parser: it finds its place itself, or recognition starts again. */
   const forget = (flow: Flow, dir: number): void => {
     if (flow.parser === null || flow.parser.lost?.(flow, dir) === true) return;
     flow.parser.end?.(flow);
+    flow.parser?.free?.();
     flow.parser = null;
   };
 
@@ -147,8 +163,7 @@ export function createStreams(detect: Detect): Streams {
     const skipped = Math.min(side.skip, bytes);
     side.skip -= skipped;
     if (skipped === bytes) return;
-    side.carryLength = 0;
-    side.carry = null;
+    release(side);
     forget(flow, dir);
   };
 
@@ -215,7 +230,11 @@ export function createStreams(detect: Detect): Streams {
       }
       if (!flow.sealed) flow.parser?.end?.(flow);
     }
-    waiting -= (flow.sides?.[0].pendingBytes ?? 0) + (flow.sides?.[1].pendingBytes ?? 0);
+    for (const side of flow.sides ?? []) {
+      waiting -= side.pendingBytes;
+      release(side);
+    }
+    flow.parser?.free?.();
     flow.sides = null;
     flow.parser = null;
     flow.sealed = true;

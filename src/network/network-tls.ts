@@ -1,5 +1,6 @@
 /** TLS handshakes: the version and cipher that were agreed on, and the certificate where it is still readable (RFC 5246, 8446). */
 
+import type { Budget } from './network-budget.ts';
 import { be16, be24 } from './network-bytes.ts';
 import type { Flow, Parser } from './network-flow.ts';
 import type { Moment } from './network-packet.ts';
@@ -40,7 +41,7 @@ interface Way {
   over: boolean;
 }
 
-export function createTls(report: Report, moment: Moment): Parser {
+export function createTls(report: Report, moment: Moment, budget: Budget): Parser {
   const ways: readonly [Way, Way] = [
     { handshake: new Uint8Array(0), length: 0, over: false },
     { handshake: new Uint8Array(0), length: 0, over: false },
@@ -118,7 +119,13 @@ export function createTls(report: Report, moment: Moment): Parser {
       return;
     }
     if (way.handshake.length < length) {
-      const bigger = new Uint8Array(Math.max(4096, length * 2));
+      const size = Math.max(1024, length * 2);
+      if (!budget.take(size)) {
+        way.over = true;
+        return;
+      }
+      budget.give(way.handshake.length);
+      const bigger = new Uint8Array(size);
       bigger.set(way.handshake.subarray(0, way.length));
       way.handshake = bigger;
     }
@@ -126,8 +133,17 @@ export function createTls(report: Report, moment: Moment): Parser {
     way.length = length;
   };
 
+  const free = (way: Way): void => {
+    budget.give(way.handshake.length);
+    way.handshake = new Uint8Array(0);
+    way.length = 0;
+  };
+
   return {
     name: 'tls',
+    free() {
+      for (const way of ways) free(way);
+    },
     read(flow, dir, b, start, end) {
       const way = ways[dir]!;
       let at = start;
@@ -143,6 +159,7 @@ export function createTls(report: Report, moment: Moment): Parser {
         } else if (b[at] === 0x15) at += 5 + length;
         else way.over = true;
       }
+      if (way.over) free(way);
       // From here on it is encrypted; nothing more of this flow is read.
       if (ways[0].over && ways[1].over) {
         if (at + 2 <= end && be16(b, at) === 0x1703) report.protectedBy(flow);
