@@ -138,6 +138,7 @@ function finding(
     return best === null || compareVersions(item.scheme, fixed, best) > 0 ? fixed : best;
   }, null);
   const deadline = dueOf(all, kind, now);
+  const seen = rfc3339(now);
   const count = all.length === 1 ? worst.name : `${all.length} vulnerabilities`;
   const known = exploited > 0 ? `, ${exploited} known to be exploited` : '';
   const verb = kind === 'missing-update' ? 'lacks the fixes for' : 'has no fix yet for';
@@ -148,7 +149,7 @@ function finding(
     severity: worst.severity,
     title: `${item.name} ${item.version} ${verb} ${count}${known}`.slice(0, NAME_MAX),
     detail: `${item.ecosystem}. Severity: ${worst.basis}. ${deadline.why}`,
-    evidence: all.slice(0, LIMITS.evidenceMax).map((one) => evidenceOf(item, one, now)),
+    evidence: all.slice(0, LIMITS.evidenceMax).map((one) => evidenceOf(item, one, seen)),
     fix: fixOf(kind, item, target),
     due: deadline.due,
     exercise: false,
@@ -190,13 +191,13 @@ function dueOf(all: readonly Vulnerability[], kind: string, now: number): { due:
   return chosen ? { due: rfc3339(chosen.ms), why: chosen.why } : { due: null, why: 'No deadline applies.' };
 }
 
-function evidenceOf(item: Package, one: Vulnerability, now: number): Evidence {
+function evidenceOf(item: Package, one: Vulnerability, seen: Rfc3339): Evidence {
   const match = one.matches.find((candidate) => candidate.fixed === one.fixed) ?? (one.matches[0] as Match);
   const { feed, advisory, affected } = match;
   const notes = [...new Set(one.matches.map((other) => other.affected.note).filter((note) => note !== undefined))];
   return {
     what: `${one.name}: ${item.name} ${item.version} is affected, ${one.fixed === null ? 'no fixed version is named' : `fixed in ${one.fixed}`} (${feed.name}, ${feed.date.slice(0, 10)})`,
-    seen: rfc3339(now),
+    seen,
     data: {
       vulnerability: one.name,
       advisory: advisory.id,

@@ -56,12 +56,15 @@ export function createMatcher(): Matcher {
     // Feeds arrive in any order; answers must not.
     return found.length === 0 ? NONE : found.sort(compareMatches);
   };
-  const remove = (name: string, touched: Set<string>) => {
+  const touch = (key: string, changed: Set<number>) => {
+    for (const id of idsAt.get(key) ?? []) changed.add(id);
+  };
+  const remove = (name: string, changed: Set<number>) => {
     const old = advisories.get(name);
     if (!old) return;
     advisories.delete(name);
     for (const { key } of old.affected) {
-      touched.add(key);
+      touch(key, changed);
       const rest = (statementsAt.get(key) ?? []).filter((statement) => statement.advisory !== old);
       if (rest.length === 0) statementsAt.delete(key);
       else statementsAt.set(key, rest);
@@ -88,21 +91,19 @@ export function createMatcher(): Matcher {
       return id;
     },
     apply({ feed, items, withdrawn }) {
-      const touched = new Set<string>();
-      for (const id of withdrawn) remove(`${feed.name}\n${id}`, touched);
+      const changed = new Set<number>();
+      for (const id of withdrawn) remove(`${feed.name}\n${id}`, changed);
       for (const advisory of items) {
         const name = `${feed.name}\n${advisory.id}`;
-        remove(name, touched);
+        remove(name, changed);
         advisories.set(name, advisory);
         for (const affected of advisory.affected) {
-          touched.add(affected.key);
+          touch(affected.key, changed);
           const list = statementsAt.get(affected.key);
           if (list) list.push({ advisory, feed, affected });
           else statementsAt.set(affected.key, [{ advisory, feed, affected }]);
         }
       }
-      const changed = new Set<number>();
-      for (const key of touched) for (const id of idsAt.get(key) ?? []) changed.add(id);
       for (const id of changed) answers[id] = judge(id);
       return changed;
     },
@@ -125,7 +126,13 @@ function judgeOne({ advisory, feed, affected }: Statement, version: string): Mat
 }
 
 function compareMatches(a: Match, b: Match): number {
-  const left = `${a.feed.name}\n${a.advisory.id}\n${a.affected.key}\n${a.fixed ?? ''}\n${a.answer}`;
-  const right = `${b.feed.name}\n${b.advisory.id}\n${b.affected.key}\n${b.fixed ?? ''}\n${b.answer}`;
-  return left < right ? -1 : left > right ? 1 : 0;
+  return (
+    compareText(a.feed.name, b.feed.name) ||
+    compareText(a.advisory.id, b.advisory.id) ||
+    compareText(a.affected.key, b.affected.key) ||
+    compareText(a.fixed ?? '', b.fixed ?? '') ||
+    compareText(a.answer, b.answer)
+  );
 }
+
+const compareText = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);

@@ -1,0 +1,116 @@
+/** Matching at a large hospital group's size: 50,000 hosts × 1,500 packages drawn from 40,000, against 300,000 advisories. */
+
+import { parseArgs } from 'node:util';
+import type { Advisory, FeedRef, FeedSet } from '../src/patching/patching-advisory.ts';
+import { judgePackage, type PackageFinding } from '../src/patching/patching-judge.ts';
+import { createMatcher } from '../src/patching/patching-matcher.ts';
+import { type Package, packageKey } from '../src/patching/patching-package.ts';
+import { EVERY_VERSION } from '../src/patching/patching-range.ts';
+
+const { values } = parseArgs({
+  options: {
+    hosts: { type: 'string', default: '50000' },
+    advisories: { type: 'string', default: '300000' },
+    json: { type: 'boolean' },
+  },
+});
+const HOSTS = Number(values.hosts);
+const ADVISORIES = Number(values.advisories);
+const UNIQUE = 40_000;
+const PER_HOST = 1_500;
+const DELTA = 500;
+const NOW = Date.UTC(2026, 0, 1);
+
+/** The same numbers in every run (xorshift32). */
+let seed = 0x9e37_79b9;
+function random(below: number): number {
+  seed ^= seed << 13;
+  seed ^= seed >>> 17;
+  seed ^= seed << 5;
+  return (seed >>> 0) % below;
+}
+const version = () => `${random(3)}:${random(20)}.${random(30)}.${random(10)}-${random(9)}+deb12u${random(5)}`;
+const feed: FeedRef = { name: 'Bench', version: '1', date: new Date(NOW).toISOString(), dateOf: 'feed' };
+const lists: FeedSet = { advisories: [], exploited: new Map(), likelihood: new Map() };
+
+const packages: Package[] = Array.from({ length: UNIQUE }, (_, i) => ({
+  scheme: 'deb',
+  ecosystem: `debian:${11 + (i % 3)}`,
+  name: `package-${i >> 1}`,
+  version: version(),
+}));
+const advisory = (i: number): Advisory => {
+  // Half of what a feed says is about packages that nobody here has.
+  const name = `package-${random(UNIQUE)}`;
+  const id = `CVE-2026-${100_000 + i}`;
+  const affected = [11, 12, 13].map((release) => ({
+    key: packageKey(`debian:${release}`, name),
+    range: {
+      scheme: 'deb' as const,
+      intervals: [{ ...EVERY_VERSION, to: version(), fixed: true }],
+      exact: [],
+      except: [],
+    },
+  }));
+  return { id, names: [id], summary: '', severity: null, published: null, affected };
+};
+const advisories = Array.from({ length: ADVISORIES }, (_, i) => advisory(i));
+const hosts = Array.from({ length: HOSTS }, () => Uint16Array.from({ length: PER_HOST }, () => random(UNIQUE)));
+const baseBytes = process.memoryUsage().rss;
+
+let started = performance.now();
+const took = () => {
+  const ms = performance.now() - started;
+  started = performance.now();
+  return Math.round(ms * 10) / 10;
+};
+const matcher = createMatcher();
+started = performance.now();
+matcher.apply({ feed, items: advisories, withdrawn: [] });
+const loadMs = took();
+for (const item of packages) matcher.intern(item);
+const matchMs = took();
+const verdicts: PackageFinding[][] = packages.map((_, id) => judgePackage(matcher, id, lists, NOW));
+const judgeMs = took();
+let findings = 0;
+for (const host of hosts) for (const id of host) findings += (verdicts[id] as PackageFinding[]).length;
+const hostsMs = took();
+const rssBytes = process.memoryUsage().rss;
+
+const changes = Array.from({ length: DELTA }, (_, i) => advisory(i * 7));
+started = performance.now();
+const changed = matcher.apply({ feed, items: changes, withdrawn: [] });
+for (const id of changed) verdicts[id] = judgePackage(matcher, id, lists, NOW);
+const deltaMs = took();
+
+const inventory: Package[] = Array.from({ length: PER_HOST }, (_, i) =>
+  i % 10 === 0 ? { ...(packages[i] as Package), version: version() } : (packages[random(UNIQUE)] as Package),
+);
+started = performance.now();
+for (const item of inventory) {
+  const id = matcher.intern(item);
+  verdicts[id] ??= judgePackage(matcher, id, lists, NOW);
+}
+const hostMs = took();
+
+process.stdout.write(
+  `${JSON.stringify({
+    bench: 'patch',
+    hosts: HOSTS,
+    packages_per_host: PER_HOST,
+    unique: UNIQUE,
+    advisories: ADVISORIES,
+    full_ms: Math.round(loadMs + matchMs + judgeMs + hostsMs),
+    load_ms: loadMs,
+    match_ms: matchMs,
+    judge_ms: judgeMs,
+    hosts_ms: hostsMs,
+    findings,
+    delta_advisories: DELTA,
+    delta_packages: changed.size,
+    delta_ms: deltaMs,
+    one_host_ms: hostMs,
+    rss_mb: Math.round(rssBytes / 1048576),
+    rss_of_input_mb: Math.round(baseBytes / 1048576),
+  })}\n`,
+);
