@@ -6,7 +6,7 @@ import { readDatagram } from './network-datagrams.ts';
 import { createDetect } from './network-detect.ts';
 import { createFlowTable } from './network-flow.ts';
 import { createPacketDecoder, type Moment, type PacketCounts } from './network-packet.ts';
-import { createReport, type Leak, type PairState } from './network-report.ts';
+import { createReport, type Leak, type PairSeen } from './network-report.ts';
 import { createStreams, type StreamCounts } from './network-stream.ts';
 import { type ArpConflict, createWatch, type Router } from './network-watch.ts';
 
@@ -25,7 +25,7 @@ export interface Inspection {
   readonly leaksDropped: number;
   readonly conflicts: readonly ArpConflict[];
   readonly routers: readonly Router[];
-  readonly pairs: ReadonlyMap<string, PairState>;
+  readonly pairs: ReadonlyMap<string, PairSeen>;
 }
 
 export interface Inspector {

@@ -46,6 +46,12 @@ export interface Leak {
 
 export type PairState = 'protected' | 'clear' | 'unknown';
 
+/** What two machines were seen doing on one port, and when last. */
+export interface PairSeen {
+  readonly state: PairState;
+  readonly atMs: number;
+}
+
 export interface Report {
   readonly leaks: ReadonlyMap<string, Leak>;
   /** Leaks that found no more room. */
@@ -57,7 +63,8 @@ export interface Report {
   weakTls(flow: Flow, what: string, name: string): void;
   /** This pair of machines talks protected. */
   protectedBy(flow: Flow): void;
-  readonly pairs: ReadonlyMap<string, PairState>;
+  /** By `client server port`. */
+  readonly pairs: ReadonlyMap<string, PairSeen>;
 }
 
 const LEAKS_MAX = 20_000;
@@ -75,7 +82,7 @@ export function createReport(o: {
 }): Report {
   const { table, moment } = o;
   const leaks = new Map<string, Leak>();
-  const pairs = new Map<string, PairState>();
+  const pairs = new Map<string, PairSeen>();
   let dropped = 0;
   let hashes = 0;
 
@@ -91,8 +98,11 @@ export function createReport(o: {
   const pair = (flow: Flow, state: PairState): void => {
     const { client, server, port } = ends(flow);
     const key = `${client} ${server} ${port}`;
-    if (pairs.get(key) === 'clear' || (!pairs.has(key) && pairs.size >= PAIRS_MAX)) return;
-    pairs.set(key, state);
+    const known = pairs.get(key);
+    if (known === undefined && pairs.size >= PAIRS_MAX) return;
+    // Once clear stays clear: one protected connection does not protect the other.
+    if (known?.state === 'clear' && state !== 'clear') return;
+    pairs.set(key, { state, atMs: moment.timeMs });
   };
   const leakOf = (flow: Flow, kind: LeakKind, app: string): Leak | null => {
     const { client, server, port } = ends(flow);

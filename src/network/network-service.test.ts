@@ -108,6 +108,31 @@ describe('asepsis inspect', () => {
     }
   });
 
+  test('a finding is fixed by a later capture that shows the same two protected, and comes back with clear text', async () => {
+    const data = join(dir, 'data');
+    const { mkdir } = await import('node:fs/promises');
+    await mkdir(data);
+    const record = `\x17\x03\x03\0\x40${'z'.repeat(64)}`;
+    const capture = (name: string, text: string, atSec: number) => {
+      writeFileSync(join(dir, name), pcap(connection([said('client', text), said('server', text)]), { atSec }));
+      return join(dir, name);
+    };
+    const states = async () => {
+      const store = await openStore({ dataDir: data, clock: systemClock });
+      const { items } = await store.findings.list({ room: 'network' }, { limit: 10 });
+      await store.close();
+      return items.map((one) => one.state);
+    };
+    const clear = capture('clear.pcap', MLLP, 1_780_000_000);
+    expect((await inspect(clear, '--data', data)).code).toBe(1);
+    expect((await inspect(capture('early.pcap', record, 1_770_000_000), '--data', data)).code).toBe(0);
+    expect(await states()).toEqual(['open']);
+    await inspect(capture('later.pcap', record, 1_790_000_000), '--data', data);
+    expect(await states()).toEqual(['fixed']);
+    await inspect(capture('again.pcap', MLLP, 1_795_000_000), '--data', data);
+    expect(await states()).toEqual(['open']);
+  });
+
   test('what is no capture fails; what is cut says so', async () => {
     const wrong = join(dir, 'wrong.pcap');
     writeFileSync(wrong, 'this is no capture at all, only text that goes on');

@@ -8,10 +8,11 @@ import {
   type Finding,
   type FindingObservation,
   RECOMMENDATIONS,
+  type Rfc3339,
   rfc3339,
   type Store,
 } from '../core/index.ts';
-import type { PairState } from './network-report.ts';
+import type { PairSeen, PairState } from './network-report.ts';
 
 const KEY_NAME = 'network.hash-key';
 const PAIRS_NAME = 'network.pairs';
@@ -67,14 +68,15 @@ export async function recordInspection(o: {
   store: Store;
   clock: Clock;
   observations: readonly FindingObservation[];
-  pairs: ReadonlyMap<string, PairState>;
+  pairs: ReadonlyMap<string, PairSeen>;
 }): Promise<readonly Finding[]> {
   const at = rfc3339(o.clock.now());
   return o.store.transaction(async (store) => {
     const findings = await store.findings.observe(o.observations, at);
+    await fixProtected(store, o.pairs, new Set(findings.map((finding) => finding.id)), at);
     const known = await inspected(store);
     const pairs = new Map(Object.entries(known?.pairs ?? {}));
-    for (const [key, state] of o.pairs) {
+    for (const [key, { state }] of o.pairs) {
       pairs.delete(key);
       pairs.set(key, state);
     }
@@ -86,6 +88,35 @@ export async function recordInspection(o: {
     await store.values.set(PAIRS_NAME, JSON.stringify({ at, pairs: Object.fromEntries(pairs) } satisfies Inspected));
     return findings;
   });
+}
+
+/** Open findings whose two machines now speak protected on the same port, later than the finding was seen, are fixed. */
+async function fixProtected(
+  store: Store,
+  pairs: ReadonlyMap<string, PairSeen>,
+  seenNow: ReadonlySet<string>,
+  at: Rfc3339,
+): Promise<void> {
+  const gone: { finding: Finding; atMs: number }[] = [];
+  let after: string | undefined;
+  do {
+    const page = await store.findings.list(
+      { room: 'network', state: 'open' },
+      after === undefined ? { limit: 500 } : { limit: 500, after },
+    );
+    for (const finding of page.items) {
+      const flow = /^([^>]{1,64})>(.{1,64}):(\d{1,5})\/tcp\//.exec(finding.key);
+      const pair = flow ? pairs.get(`${flow[1]} ${flow[2]} ${flow[3]}`) : undefined;
+      if (pair?.state !== 'protected' || seenNow.has(finding.id)) continue;
+      const lastMs = Math.max(...finding.evidence.map((evidence) => Date.parse(evidence.seen)));
+      if (pair.atMs > lastMs) gone.push({ finding, atMs: pair.atMs });
+    }
+    after = page.next ?? undefined;
+  } while (after !== undefined);
+  for (const { finding, atMs } of gone) {
+    const flow = finding.key.slice(0, finding.key.lastIndexOf('/'));
+    await store.findings.fix(finding.id, { what: `A later capture shows ${flow} protected`, seen: rfc3339(atMs) }, at);
+  }
 }
 
 /** How far what was inspected is protected; captures that nobody took stay unknown, and so does the room without any. */

@@ -89,7 +89,10 @@ export function connection(
 export const TIME_SEC = 1_780_000_000;
 
 /** A pcap; `form` is byte order and unit of time. */
-export function pcap(frames: readonly Uint8Array[], o: { link?: number; big?: boolean; nano?: boolean } = {}): Buffer {
+export function pcap(
+  frames: readonly Uint8Array[],
+  o: { link?: number; big?: boolean; nano?: boolean; atSec?: number } = {},
+): Buffer {
   const parts: Buffer[] = [];
   const words = (...values: number[]): void => {
     const b = Buffer.alloc(values.length * 4);
@@ -101,7 +104,7 @@ export function pcap(frames: readonly Uint8Array[], o: { link?: number; big?: bo
   };
   words(o.nano ? 0xa1b23c4d : 0xa1b2c3d4, o.big ? 0x00020004 : 0x00040002, 0, 0, 262_144, o.link ?? 101);
   for (const [i, frame] of frames.entries()) {
-    words(TIME_SEC + i, o.nano ? 500_000_000 : 500_000, frame.length, frame.length);
+    words((o.atSec ?? TIME_SEC) + i, o.nano ? 500_000_000 : 500_000, frame.length, frame.length);
     parts.push(Buffer.from(frame));
   }
   return Buffer.concat(parts);

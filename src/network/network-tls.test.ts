@@ -94,7 +94,7 @@ function inspect(talk: readonly Sent[], size: number, atSec = TIME_SEC) {
   return {
     kinds: finding?.evidence[0]?.data?.kinds,
     names: finding?.evidence[0]?.data?.names,
-    pairs: [...seen.pairs.values()],
+    pairs: [...seen.pairs.values()].map((pair) => pair.state),
   };
 }
 
