@@ -51,6 +51,8 @@ export interface Flow {
   /** Nothing more is read: encrypted, or finished. */
   sealed: boolean;
   tries: number;
+  /** Payload crossed. */
+  talked: boolean;
   sides: [Side, Side] | null;
   /** What the server's side was recognised as, for what is learned before the client speaks. */
   app: string;
@@ -182,6 +184,7 @@ function newFlow(slot: number, timeMs: number): Flow {
     parser: null,
     sealed: false,
     tries: 0,
+    talked: false,
     sides: null,
     app: '',
   };

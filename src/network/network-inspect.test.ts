@@ -374,6 +374,16 @@ describe('on the way', () => {
   });
 });
 
+test('what nobody can judge is unknown, not protected', () => {
+  const states = (talk: readonly Sent[]) =>
+    [...inspectBytes(pcap(connection(talk))).seen.pairs.values()].map((pair) => pair.state);
+  expect(states([said('client', 'something of its own')])).toEqual(['unknown']);
+  expect(states([said('client', 'GET / HTTP/1.1\r\n\r\n')])).toEqual(['unknown']);
+  expect(states([])).toEqual([]);
+  expect(states([said('server', 'SSH-2.0-x\r\n')])).toEqual(['protected']);
+  expect(states([said('client', MLLP)])).toEqual(['clear']);
+});
+
 describe('somebody in the middle', () => {
   const arp = (mac: number, address: number) =>
     ethernet(

@@ -42,7 +42,10 @@ export function createInspector(o: {
   waitingBytesMax?: number;
 }): Inspector {
   const moment: Moment = { timeMs: 0, packet: 0, file: '-', vlan: 0 };
-  const table = createFlowTable(o.flowsMax ?? FLOWS_MAX, (flow) => streams.finish(flow));
+  const table = createFlowTable(o.flowsMax ?? FLOWS_MAX, (flow) => {
+    streams.finish(flow);
+    if (flow.talked) report.unknown(flow);
+  });
   const report = createReport({ table, moment, hash: o.hash });
   const budget = createBudget(o.waitingBytesMax ?? WAITING_BYTES_MAX);
   const streams = createStreams(createDetect(report, moment, budget), budget);

@@ -63,6 +63,8 @@ export interface Report {
   weakTls(flow: Flow, what: string, name: string): void;
   /** This pair of machines talks protected. */
   protectedBy(flow: Flow): void;
+  /** Something crossed, and nothing tells whether it was protected or mattered. */
+  unknown(flow: Flow): void;
   /** By `client server port`. */
   readonly pairs: ReadonlyMap<string, PairSeen>;
 }
@@ -101,7 +103,7 @@ export function createReport(o: {
     const known = pairs.get(key);
     if (known === undefined && pairs.size >= PAIRS_MAX) return;
     // Once clear stays clear: one protected connection does not protect the other.
-    if (known?.state === 'clear' && state !== 'clear') return;
+    if (known !== undefined && (state === 'unknown' || (known.state === 'clear' && state !== 'clear'))) return;
     pairs.set(key, { state, atMs: moment.timeMs });
   };
   const leakOf = (flow: Flow, kind: LeakKind, app: string): Leak | null => {
@@ -185,6 +187,7 @@ export function createReport(o: {
       addNames(leak, [name]);
     },
     protectedBy: (flow) => pair(flow, 'protected'),
+    unknown: (flow) => pair(flow, 'unknown'),
   };
 }
 

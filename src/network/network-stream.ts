@@ -56,6 +56,7 @@ export function createStreams(detect: Detect, budget: Budget): Streams {
   const deliver = (flow: Flow, dir: number, b: Uint8Array, from: number, end: number): void => {
     const side = sidesOf(flow)[dir]!;
     let start = from;
+    flow.talked = true;
     if (side.skip > 0) {
       const skipped = Math.min(side.skip, end - start);
       side.skip -= skipped;
