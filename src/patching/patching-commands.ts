@@ -15,6 +15,8 @@ import type { FeedSet } from './patching-advisory.ts';
 import { Faults } from './patching-input.ts';
 import { publicFinding } from './patching-judge.ts';
 import { type MatchResult, matchInventories } from './patching-match.ts';
+import { inRange } from './patching-range.ts';
+import { parseNativeRange, parseVers } from './patching-range-text.ts';
 import { compareVersions, schemeOf, VERSION_CHARS_MAX } from './versions/index.ts';
 
 interface MatchOptions {
@@ -69,23 +71,40 @@ export function patchingCommands(program: Command, terminal: Terminal): void {
     });
   patch
     .command('versions')
-    .description('which of two versions is newer, by the rules of an ecosystem')
+    .description('which of two versions is newer, or whether one is in a range, by the rules of an ecosystem')
     .argument('<a>')
-    .argument('<b>')
+    .argument('[b]')
     .requiredOption('-e, --ecosystem <name>', 'deb, rpm, apk, npm, maven, pypi, nuget, gem, composer, …')
+    .option('--in <range>', 'a vers URI ("vers:npm/>=1.0|<2.0") or the ecosystem’s own notation ("^1.2 || ~2.1")')
     .option('--json', 'as one JSON object')
-    .action((a: string, b: string, o: { ecosystem: string; json?: boolean }) => {
-      const scheme = schemeOf(o.ecosystem);
-      if (scheme === null)
-        throw new AsepsisError('BAD_REQUEST', `The versions of "${o.ecosystem}" have no order that is known here.`);
-      if (Math.max(a.length, b.length) > VERSION_CHARS_MAX)
-        throw new AsepsisError('BAD_REQUEST', `A version has at most ${VERSION_CHARS_MAX} characters.`);
-      const order = compareVersions(scheme, a, b);
-      const sign = order < 0 ? '<' : order > 0 ? '>' : '=';
-      terminal.out(
-        o.json ? `${JSON.stringify({ a, b, ecosystem: o.ecosystem, scheme, order })}\n` : `${a} ${sign} ${b}\n`,
-      );
-    });
+    .action((a: string, b: string | undefined, o: VersionsOptions) => terminal.out(versions(a, b, o)));
+}
+
+interface VersionsOptions {
+  readonly ecosystem: string;
+  readonly in?: string;
+  readonly json?: boolean;
+}
+
+function versions(a: string, b: string | undefined, o: VersionsOptions): string {
+  const scheme = schemeOf(o.ecosystem);
+  if (scheme === null)
+    throw new AsepsisError('BAD_REQUEST', `The versions of "${o.ecosystem}" have no order that is known here.`);
+  if (Math.max(a.length, b?.length ?? 0) > VERSION_CHARS_MAX)
+    throw new AsepsisError('BAD_REQUEST', `A version has at most ${VERSION_CHARS_MAX} characters.`);
+  if (o.in !== undefined) {
+    const range = o.in.startsWith('vers:') ? parseVers(o.in) : parseNativeRange(scheme, o.in);
+    if (range === null) throw new AsepsisError('BAD_REQUEST', `"${o.in}" is no range that can be read.`);
+    const { affected } = inRange(range, a);
+    const word = affected === true ? 'in' : affected === false ? 'not in' : 'perhaps in';
+    return o.json
+      ? `${JSON.stringify({ version: a, range: o.in, scheme: range.scheme, in: affected })}\n`
+      : `${a} is ${word} ${o.in}\n`;
+  }
+  if (b === undefined) throw new AsepsisError('BAD_REQUEST', 'Give a second version, or a range with --in.');
+  const order = compareVersions(scheme, a, b);
+  const sign = order < 0 ? '<' : order > 0 ? '>' : '=';
+  return o.json ? `${JSON.stringify({ a, b, ecosystem: o.ecosystem, scheme, order })}\n` : `${a} ${sign} ${b}\n`;
 }
 
 function columnPairs(text: string): Record<string, string> {

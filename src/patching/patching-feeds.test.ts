@@ -133,6 +133,21 @@ describe('OSV', () => {
       'An ecosystem whose versions we cannot order': 1,
     });
   });
+  test('GitHub: the last version known to be affected ends a range without a fix', async () => {
+    const ranges = [{ type: 'ECOSYSTEM', events: [{ introduced: '0' }] }];
+    const affected = [
+      {
+        package: { ecosystem: 'npm', name: 'x' },
+        ranges,
+        database_specific: { last_known_affected_version_range: '<= 4.0.1' },
+      },
+    ];
+    const range = (await read(JSON.stringify(osv('A', { affected })))).items[0]?.affected[0]?.range;
+    expect(range && ['4.0.1', '4.0.2'].map((version) => inRange(range, version))).toEqual([
+      { affected: true, fixed: null },
+      { affected: false },
+    ]);
+  });
   test('a bad entry is counted, the next gets through', async () => {
     const found = await read(`${JSON.stringify(osv('A'))}\n{broken\n5\n${JSON.stringify(osv('B'))}\n`);
     expect(found.items.map((one) => one.id)).toEqual(['A', 'B']);
@@ -307,6 +322,12 @@ describe('commands', () => {
       order: 1,
       scheme: 'semver',
     });
+    expect((await run('versions', '1.5', '-e', 'pypi', '--in', '>=1,<2')).out).toBe('1.5 is in >=1,<2\n');
+    expect(
+      JSON.parse((await run('versions', '2.0', '-e', 'npm', '--in', 'vers:npm/>=1|<2', '--json')).out),
+    ).toMatchObject({ in: false });
+    await expect(run('versions', '1', '-e', 'npm', '--in', 'vers:npm/')).rejects.toHaveProperty('code', 'BAD_REQUEST');
+    await expect(run('versions', '1', '-e', 'npm')).rejects.toHaveProperty('code', 'BAD_REQUEST');
     await expect(run('versions', '1', '2', '-e', 'nowhere')).rejects.toHaveProperty('code', 'BAD_REQUEST');
   });
 });

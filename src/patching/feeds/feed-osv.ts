@@ -13,6 +13,7 @@ import {
   type VersionScheme,
 } from '../patching-package.ts';
 import { type Interval, inRange, osvIntervals } from '../patching-range.ts';
+import { parseNativeRange } from '../patching-range-text.ts';
 
 const AFFECTED_MAX = 20_000;
 const VERSIONS_MAX = 50_000;
@@ -95,11 +96,24 @@ function rangeOf(one: Json, scheme: VersionScheme, faults: Faults): Affected['ra
   );
   if (!judged && exact.length === 0) return null;
   // Listed versions count beside the ranges; those inside a range anyway are not worth their memory.
-  const range = { scheme, intervals, exact: [], except: [] };
+  const range = { scheme, intervals: boundedAbove(intervals, one, scheme), exact: [], except: [] };
   const listed = (exact as string[])
     .slice(0, VERSIONS_MAX)
     .filter((version) => inRange(range, version).affected === false);
   return { ...range, exact: listed };
+}
+
+/** GitHub's advisories say "<= 4.0.1" beside a range without an end where no version repairs it. */
+function boundedAbove(intervals: readonly Interval[], one: Json, scheme: VersionScheme): readonly Interval[] {
+  const said = isObject(one.database_specific)
+    ? textAt(one.database_specific, 'last_known_affected_version_range')
+    : '';
+  const [last] = said === '' ? [] : (parseNativeRange(scheme, said)?.intervals ?? []);
+  if (last === undefined || last.to === null) return intervals;
+  const { to, toInclusive } = last;
+  return intervals.map((interval) =>
+    interval.to === null ? { ...interval, to, toInclusive, fixed: false } : interval,
+  );
 }
 
 function severityOf(value: Json): Severity | null {

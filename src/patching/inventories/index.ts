@@ -60,12 +60,16 @@ export async function readInventory(path: string, options: InventoryOptions = {}
     const name = (host ?? fallback).slice(0, 256);
     const full = software.release || !options.release ? software : { ...software, release: options.release };
     const key = `${full.ecosystem}\n${full.name}\n${full.version}\n${full.arch ?? ''}\n${full.source_name ?? ''}\n${full.source_version ?? ''}\n${full.release ?? ''}`;
-    const one = texts.get(key) ?? full;
-    texts.set(key, one);
     const list = hosts.get(name) ?? new Set();
     hosts.set(name, list);
-    if (list.size < HOST_RECORDS_MAX) list.add(one);
-    else faults.add('More packages on one asset than can be held');
+    const known = texts.get(key);
+    if (known !== undefined && list.has(known)) continue;
+    if (list.size >= HOST_RECORDS_MAX) {
+      faults.add('More packages on one asset than can be held');
+      continue;
+    }
+    if (known === undefined) texts.set(key, full);
+    list.add(known ?? full);
   }
   return { file: path, format, hosts: new Map([...hosts].map(([name, list]) => [name, [...list]])), faults };
 }
