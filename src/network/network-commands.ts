@@ -58,7 +58,7 @@ async function inspect(files: readonly string[], o: Options, terminal: Terminal,
       : observations.map(passing);
     terminal.progress('');
     for (const finding of kept) terminal.out(o.json ? `${JSON.stringify(publicFinding(finding))}\n` : lines(finding));
-    summary(seen, terminal);
+    summary(seen, kept.length, terminal);
     process.exitCode =
       failed > 0 ? EXIT.failure : kept.some((one) => one.state === 'open') ? EXIT.findings : EXIT.clean;
   } finally {
@@ -86,9 +86,9 @@ async function readOne(
   return end.fault === null || end.packets > 0;
 }
 
-function summary(seen: Inspection, terminal: Terminal): void {
+function summary(seen: Inspection, findings: number, terminal: Terminal): void {
   const { packets, streams, flows } = seen;
-  terminal.say(`${packets.packets} packets, ${flows.opened} flows, ${seen.leaks.length} that leak or are weak.`);
+  terminal.say(`${packets.packets} packets, ${flows.opened} flows, ${findings} findings.`);
   const notes: (readonly [number, string])[] = [
     [packets.cut, 'packets were cut short by the capture'],
     [packets.malformed, 'packets were malformed'],

@@ -1,5 +1,11 @@
 /** Captures made for tests: frames, connections and a pcap around them, from the formats' own definitions. */
 
+import assert from 'node:assert/strict';
+import { assessInspection } from './network-assess.ts';
+import { createCaptureReader } from './network-capture.ts';
+import { createInspector } from './network-inspect.ts';
+import { keyedHash } from './network-service.ts';
+
 export interface Sent {
   readonly from: 'client' | 'server';
   readonly bytes: Uint8Array;
@@ -228,3 +234,23 @@ export function dicomStore(explicit: boolean, size = 4096): Sent[] {
     ...fragments,
   ];
 }
+
+/** Inspects a capture handed over in pieces; fails when anything that comes out holds a planted value. */
+export function inspectBytes(capture: Uint8Array, piece = capture.length) {
+  const inspector = createInspector({ hash: keyedHash(Buffer.from('key')), flowsMax: 256 });
+  const reader = createCaptureReader(inspector.frame);
+  for (let at = 0; at < capture.length; at += piece) reader.push(capture.subarray(at, at + piece));
+  const end = reader.end();
+  const seen = inspector.finish();
+  const findings = assessInspection(seen, { routers: new Set() });
+  const all = JSON.stringify([
+    findings,
+    [...seen.pairs],
+    seen.leaks.map((leak) => [...leak.fields, ...leak.names, ...leak.what]),
+  ]);
+  for (const canary of Object.values(CANARY)) assert(!all.includes(canary), canary);
+  assert(!all.includes(Buffer.from(CANARY.secret).toString('base64').slice(0, 12)));
+  return { findings, seen, end };
+}
+export const inspectTalk = (talk: readonly Sent[], size?: number) =>
+  inspectBytes(pcap(connection(talk, size === undefined ? {} : { size }))).findings;
