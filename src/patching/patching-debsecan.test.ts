@@ -79,6 +79,6 @@ test.runIf(debsecan)('debsecan finds the same vulnerabilities of the same packag
   const found = matchInventories([inventory], feeds, Date.now()).findings.flatMap((finding) =>
     finding.evidence.map((one) => one.data?.vulnerability),
   );
-  expect(found.toSorted()).toEqual([...expected].toSorted());
+  expect(new Set(found)).toEqual(expected);
   expect(expected.size).toBeGreaterThan(10);
 });
