@@ -17,7 +17,9 @@ export interface CrashResult {
   readonly alerts: number;
 }
 
-const BATCH = 40;
+const BATCH = 25;
+/** Between batches: a load that goes on all the time, not one that a life of a second cannot work off. */
+const PAUSE_MS = 50;
 const SENDERS = 4;
 
 /** One sender: batches with an idempotency key, sent again with the same key until they are acknowledged. */
@@ -55,6 +57,7 @@ async function sendBatches(o: {
       );
       if (ok) {
         for (const id of ids) o.acknowledged.add(id);
+        await wait(PAUSE_MS);
         break;
       }
       await wait(20);
@@ -107,7 +110,7 @@ async function count(
       const state = await who.get<{ last_seq: number; durable_seq: number }>('/v1/pipeline');
       return state.durable_seq >= state.last_seq && state.last_seq > 0;
     },
-    120_000,
+    600_000,
   );
   const seen = new Map<string, number>();
   let next: string | null = null;
