@@ -124,3 +124,14 @@ test('damage is said', async () => {
   bad[4096 + 700] = 0xff;
   expect((await read(bad)).said.join()).toContain('damaged');
 });
+
+test('an array of JSON and UTF-16 are read as an import reads them; what is cut off is said', async () => {
+  const record = { EventID: 4625, Channel: 'Security', TargetUserName: 'ada', Hostname: 'dc-1' };
+  const array = JSON.stringify([record, record], null, 2);
+  expect((await read(Buffer.from(array))).formats).toEqual(WINDOWS.slice(1));
+  const utf16 = Buffer.from(`\ufeff${LINE.toString()}${LINE.toString()}`, 'utf16le');
+  expect((await read(utf16)).formats).toEqual(['syslog/sshd', 'syslog/sshd']);
+  const { formats, said } = await read(Buffer.from(array.slice(0, -20)));
+  expect(formats).toEqual(['windows/security', 'raw']);
+  expect(said).toHaveLength(1);
+});

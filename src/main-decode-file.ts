@@ -4,13 +4,13 @@ import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { pipeline, Readable } from 'node:stream';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
-import { AsepsisError, type DecodedEvent, LIMITS, type SourceId } from './core/index.ts';
+import { AsepsisError, type DecodedEvent, type SourceId } from './core/index.ts';
 import { createDecoder } from './ingest/decode/index.ts';
 import { readEvtx } from './ingest/evtx/index.ts';
+import { recordBatches } from './ingest/index.ts';
 import { isZip, zipEntries } from './main-decode-zip.ts';
 
 const SOURCE = `src_${'0'.repeat(26)}` as SourceId;
-const NEWLINE = 10;
 const READ_BYTES = 256 * 1024;
 const EVTX_SIGNATURE = 'ElfFile\0';
 
@@ -35,7 +35,7 @@ async function* decodeParts(
 ): AsyncGenerator<DecodedEvent> {
   const { head, all } = await unpacked(parts);
   if (o.carve !== true && head.toString('latin1', 0, EVTX_SIGNATURE.length) !== EVTX_SIGNATURE) {
-    yield* decodeText(all, path);
+    yield* decodeText(all, path, o.say);
     return;
   }
   const events = readEvtx(all, { carve: o.carve === true });
@@ -47,53 +47,24 @@ async function* decodeParts(
     );
 }
 
-/** Lines of any known form. */
-async function* decodeText(parts: AsyncIterable<unknown>, path: string): AsyncGenerator<DecodedEvent> {
+/** Text in any form that an import takes too: lines, JSON arrays and objects, event XML; UTF-8 or UTF-16. */
+async function* decodeText(
+  parts: AsyncIterable<unknown>,
+  path: string,
+  say: DecodeOptions['say'],
+): AsyncGenerator<DecodedEvent> {
   const decoder = createDecoder({});
   const receivedMs = Date.now();
   let seq = 0;
-  const decode = (data: Buffer, ends: number[]) =>
-    decoder.decode({
-      seq: ++seq,
-      source: SOURCE,
-      receivedMs,
-      hint: 'line',
-      peer: path,
-      exercise: false,
-      data,
-      ends: Uint32Array.from(ends),
-    });
-  let rest: Buffer = Buffer.alloc(0);
-  for await (const chunk of parts) {
-    const data = rest.length === 0 ? (chunk as Buffer) : Buffer.concat([rest, chunk as Buffer]);
-    const lines: Buffer[] = [];
-    let start = 0;
-    for (let end = data.indexOf(NEWLINE); end >= 0; end = data.indexOf(NEWLINE, start)) {
-      if (end > start) lines.push(data.subarray(start, end));
-      start = end + 1;
-    }
-    rest = data.subarray(start);
-    // A line without an end is cut: the record limit holds for files as well.
-    if (rest.length > LIMITS.recordBytesMax) {
-      lines.push(rest.subarray(0, LIMITS.recordBytesMax));
-      rest = Buffer.alloc(0);
-    }
-    for (let from = 0; from < lines.length; from += LIMITS.blockRecordsMax)
-      yield* decodeLines(lines.slice(from, from + LIMITS.blockRecordsMax), decode);
+  const batches = recordBatches(parts as AsyncIterable<Buffer>);
+  try {
+    let batch = await batches.next();
+    for (; !batch.done; batch = await batches.next())
+      yield* decoder.decode({ ...batch.value, seq: ++seq, source: SOURCE, receivedMs, peer: path, exercise: false });
+    if (batch.value !== null) say?.(`${path}: ${batch.value}; what comes before was read.`);
+  } finally {
+    await batches.return(null);
   }
-  if (rest.length > 0) yield* decode(rest, [rest.length]);
-}
-
-function decodeLines(
-  lines: readonly Buffer[],
-  decode: (data: Buffer, ends: number[]) => DecodedEvent[],
-): DecodedEvent[] {
-  let length = 0;
-  const ends = lines.map((line) => {
-    length += line.length;
-    return length;
-  });
-  return decode(Buffer.concat(lines), ends);
 }
 
 /** The file's bytes as the parts it is read in; a file that cannot be opened is said to be so before anything is read. */

@@ -89,6 +89,44 @@ function shapeOf(head: Buffer): { hint: RecordHint; make: (sink: SplitSink) => S
 }
 
 /**
+ * Text of any shape (UTF-8 or UTF-16) as batches of records. Answers what was unfinished at the end, null when nothing.
+ *
+ * @param o.onChunk after each part of the input
+ * @param o.onCut a record was cut to the limit
+ */
+export async function* recordBatches(
+  parts: AsyncIterable<Buffer>,
+  o: { onChunk?: () => void; onCut?: () => void } = {},
+): AsyncGenerator<ImportBatch, string | null> {
+  let ready: ImportBatch[] = [];
+  let hint: RecordHint = 'line';
+  let splitter: Splitter | null = null;
+  let fault: { readonly error: unknown } | null = null;
+  const gather = createGather(BULK_BYTES, (data, ends) => ready.push({ hint, data, ends }));
+  const sink: SplitSink = { record: (bytes, start, end) => gather.add(bytes, start, end), cut: () => o.onCut?.() };
+  try {
+    for await (const chunk of asUtf8(parts)) {
+      if (splitter === null) {
+        const shape = shapeOf(chunk);
+        hint = shape.hint;
+        splitter = shape.make(sink);
+      }
+      splitter.push(chunk);
+      o.onChunk?.();
+      yield* ready;
+      ready = [];
+    }
+  } catch (error) {
+    fault = { error };
+  }
+  const end = splitter?.end() ?? null;
+  gather.flush();
+  yield* ready;
+  if (fault !== null) throw fault.error;
+  return end;
+}
+
+/**
  * @param o.onBytes how many bytes of the file (as it lies on disk) have been read
  * @param o.onCut a record was cut to the limit
  * @throws AsepsisError `INPUT_UNREADABLE`, after the batches of what could be read
@@ -105,32 +143,16 @@ export async function* importBatches(
   const known = NOT_TEXT.find(([start]) => magic.startsWith(start));
   if (known) throw unreadable(known[1]);
   const raw = createReadStream(path, { highWaterMark: CHUNK_BYTES });
-  let ready: ImportBatch[] = [];
-  let hint: RecordHint = 'line';
-  let splitter: Splitter | null = null;
-  const gather = createGather(BULK_BYTES, (data, ends) => ready.push({ hint, data, ends }));
-  const sink: SplitSink = { record: (bytes, start, end) => gather.add(bytes, start, end), cut: () => o.onCut?.() };
-  let fault: unknown = null;
+  let end: string | null;
   try {
-    for await (const chunk of asUtf8(decompressed(raw, magic))) {
-      if (splitter === null) {
-        const shape = shapeOf(chunk);
-        hint = shape.hint;
-        splitter = shape.make(sink);
-      }
-      splitter.push(chunk);
-      o.onBytes?.(raw.bytesRead);
-      yield* ready;
-      ready = [];
-    }
-  } catch (error) {
-    fault = error;
+    end = yield* recordBatches(decompressed(raw, magic), {
+      onChunk: () => o.onBytes?.(raw.bytesRead),
+      ...(o.onCut === undefined ? {} : { onCut: o.onCut }),
+    });
+  } catch (fault) {
+    throw unreadable('it is damaged; what comes before the damage was taken', fault);
   } finally {
     raw.destroy();
   }
-  const end = splitter?.end() ?? null;
-  gather.flush();
-  yield* ready;
-  if (fault !== null) throw unreadable('it is damaged; what comes before the damage was taken', fault);
   if (end !== null) throw unreadable(`${end}; what comes before was taken`);
 }
