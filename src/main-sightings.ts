@@ -29,7 +29,7 @@ export async function recordSightings(store: Store, clock: Clock, sightings: rea
         id: newId<AssetId>('asset', clock.now(), randomBytes(10)),
         name,
         class: 'unknown',
-        addresses: [...sighting.addresses],
+        addresses: [],
         macs: [],
         ...(sighting.product ? { os: sighting.product } : {}),
         criticality: 'unknown',

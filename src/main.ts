@@ -4,7 +4,16 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { openTerminal } from './cli/terminal.ts';
-import { EXIT, errorLine, type Finding, type Severity, type Store, systemClock } from './core/index.ts';
+import {
+  EXIT,
+  errorLine,
+  type Finding,
+  publicFinding,
+  SEVERITY_SHAPE,
+  type Store,
+  severityRank,
+  systemClock,
+} from './core/index.ts';
 
 const terminal = openTerminal();
 const program = new Command('asepsis')
@@ -176,9 +185,8 @@ program
     );
   });
 
-const RANK: Readonly<Record<Severity, number>> = { critical: 0, high: 1, medium: 2, low: 3, information: 4 };
-const SHAPE: Readonly<Record<Severity, string>> = { critical: '◆', high: '▲', medium: '●', low: '○', information: '–' };
-const bySeverity = (findings: readonly Finding[]) => findings.toSorted((a, b) => RANK[a.severity] - RANK[b.severity]);
+const bySeverity = (findings: readonly Finding[]) =>
+  findings.toSorted((a, b) => severityRank(a.severity) - severityRank(b.severity));
 
 const TITLES_SHOWN = 6;
 
@@ -189,18 +197,12 @@ function actionLines(findings: readonly Finding[]): string {
   for (const [title, closed] of byAction) {
     const { severity, fix } = closed[0] as Finding;
     const more = closed.length - TITLES_SHOWN;
-    text += `${SHAPE[severity]} ${severity}: ${title}${closed.length > 1 ? ` (closes ${closed.length} findings)` : ''}\n`;
+    text += `${SEVERITY_SHAPE[severity]} ${severity}: ${title}${closed.length > 1 ? ` (closes ${closed.length} findings)` : ''}\n`;
     for (const finding of closed.slice(0, TITLES_SHOWN)) text += `    ${finding.title}\n`;
     if (more > 0) text += `    … and ${more} more (--json shows all)\n`;
     text += `  → ${fix.how}\n\n`;
   }
   return text;
-}
-
-/** The shape that every command prints for a finding. */
-function publicFinding(finding: Finding): object {
-  const { id, room, kind, severity, asset, title, evidence, first_seen, last_seen, due, fix, state } = finding;
-  return { id, room, kind, severity, asset, title, evidence, first_seen, last_seen, due, fix, state };
 }
 
 /** Commands that rooms and adapters bring themselves; loaded only when one of their words is asked for. */

@@ -3,6 +3,8 @@
 import { type TSchema, Type } from 'typebox';
 import type { ArchiveReader, Clock, Config, Incident, Store, Stream } from '../core/index.ts';
 import { AsepsisError, LIMITS } from '../core/index.ts';
+import type { IncidentChange } from '../team/index.ts';
+import { oneOf as wordOf } from './api-routes.ts';
 import type { LiveBus } from './desk-live.ts';
 
 export interface PipelineStatus {
@@ -21,15 +23,6 @@ export interface PipelineStatus {
   }[];
   readonly refused: readonly { file: string; line: number; reason: string }[];
   readonly note: string | null;
-}
-
-export interface IncidentChange {
-  readonly version: number;
-  readonly assign?: 'me' | null;
-  readonly acknowledge?: boolean;
-  readonly comment?: string;
-  readonly close?: { readonly reason: string; readonly verdict: 'real' | 'harmless' | 'exercise' };
-  readonly reopen?: boolean;
 }
 
 export interface DeskDeps {
@@ -52,17 +45,10 @@ export interface DeskDeps {
     change: IncidentChange,
     by: { id: string; name: string },
   ) => Promise<Incident | null | 'stale'>;
-  readonly notifyTest?: () => Promise<void>;
 }
 
-const cursor = Type.Optional(Type.String({ maxLength: 1024, description: 'The `next` of the page before' }));
-export const PageQuery = {
-  limit: Type.Integer({ minimum: 1, maximum: LIMITS.pageRowsMax, default: 100 }),
-  after: cursor,
-};
 export const optionalText = (maxLength: number = LIMITS.nameCharsMax) => Type.Optional(Type.String({ maxLength }));
-export const oneOf = <const T extends string>(values: readonly T[]) =>
-  Type.Optional(Type.Unsafe<T>({ type: 'string', enum: [...values] }));
+export const optionalOf = <const T extends string>(values: readonly T[]) => Type.Optional(wordOf(values));
 export const pageOf = <S extends TSchema>(item: S) =>
   Type.Object({ items: Type.Array(item), next: Type.Union([Type.String(), Type.Null()]) });
 

@@ -3,7 +3,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
 import { AsepsisError, EventSchema, LIMITS } from '../core/index.ts';
-import { type DeskDeps, found, PageQuery, pageOf, pageRequest } from './desk-deps.ts';
+import { PageQuery } from './api-routes.ts';
+import { type DeskDeps, found, pageOf, pageRequest } from './desk-deps.ts';
 
 const BUCKETS_MAX = 2000;
 const DAY_MS = 86_400_000;
@@ -40,10 +41,9 @@ export function deskEvents(deps: DeskDeps): FastifyPluginAsyncTypebox {
           summary: 'Search events, newest first',
           description: 'The query language is in docs/operate/search.md.',
           tags: ['events'],
-          querystring: Type.Object({ ...PageQuery, ...Range }),
+          querystring: Type.Object({ ...PageQuery.properties, ...Range }),
           response: { 200: Type.Intersect([pageOf(EventSchema), Type.Object({ took_ms: Type.Number() })]) },
         },
-        serializerCompiler: () => JSON.stringify,
       },
       async (request, reply) => {
         const abort = new AbortController();
@@ -100,7 +100,6 @@ export function deskEvents(deps: DeskDeps): FastifyPluginAsyncTypebox {
           params: Type.Object({ id: Type.String({ maxLength: 40 }) }),
           response: { 200: EventSchema },
         },
-        serializerCompiler: () => JSON.stringify,
       },
       async ({ params }) => found(await deps.archive.get(params.id), 'event'),
     );

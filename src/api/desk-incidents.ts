@@ -10,21 +10,11 @@ import {
   LIMITS,
   type PersonId,
   PersonIdSchema,
+  VERDICTS,
 } from '../core/index.ts';
 import { audited } from './api-audit.ts';
-import {
-  type DeskDeps,
-  entityOf,
-  found,
-  given,
-  oneOf,
-  optionalText,
-  PageQuery,
-  pageOf,
-  pageRequest,
-} from './desk-deps.ts';
-
-const VERDICTS = ['real', 'harmless', 'exercise'] as const;
+import { oneOf, PageQuery } from './api-routes.ts';
+import { type DeskDeps, entityOf, found, given, optionalOf, optionalText, pageOf, pageRequest } from './desk-deps.ts';
 
 const ChangeSchema = Type.Object(
   {
@@ -36,7 +26,7 @@ const ChangeSchema = Type.Object(
       Type.Object(
         {
           reason: Type.String({ minLength: 1, maxLength: LIMITS.textCharsMax }),
-          verdict: Type.Unsafe<(typeof VERDICTS)[number]>({ type: 'string', enum: [...VERDICTS] }),
+          verdict: oneOf(VERDICTS),
         },
         { additionalProperties: false },
       ),
@@ -56,8 +46,8 @@ export function deskIncidents(deps: DeskDeps): FastifyPluginAsyncTypebox {
           summary: 'Incidents, newest first',
           tags: ['incidents'],
           querystring: Type.Object({
-            ...PageQuery,
-            state: oneOf(['open', 'closed']),
+            ...PageQuery.properties,
+            state: optionalOf(['open', 'closed']),
             assignee: Type.Optional(Type.Union([PersonIdSchema, Type.Literal('me')])),
             entity: optionalText(300),
             text: optionalText(),
@@ -117,7 +107,7 @@ export function deskIncidents(deps: DeskDeps): FastifyPluginAsyncTypebox {
         const incident = found(result, 'incident');
         const { version: _, comment, ...rest } = request.body;
         const detail = JSON.stringify(comment === undefined ? rest : { ...rest, comment: 'added' });
-        await audited(deps, request, { action: 'incident.change', target: incident.id, detail: detail });
+        await audited(deps, request, { action: 'incident.change', target: incident.id, detail });
         return incident;
       },
     );

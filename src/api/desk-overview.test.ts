@@ -20,7 +20,7 @@ const source = (name: string, silentMin: number | null, kind: Source['kind'] = '
   exercise: false,
 });
 const sentence = (o: Partial<Parameters<typeof overviewSentence>[0]>) =>
-  overviewSentence({ incidents: [], alarm: null, total: 0, silent: [], openFindings: 0, ...o });
+  overviewSentence({ incidents: [], alarm: null, total: 0, silent: [], ...o });
 
 test('silence counts only where a source should send', () => {
   const silent = silentSources(

@@ -5,14 +5,15 @@ import { type Static, Type } from 'typebox';
 import {
   type Coverage,
   CoverageSchema,
+  coverageOf,
   type Incident,
   IncidentSchema,
-  RECOMMENDATIONS,
   ROOM_NAMES,
   RoomSchema,
   rfc3339,
   SeveritySchema,
   type Source,
+  severityRank,
   TimeSchema,
 } from '../core/index.ts';
 import type { DeskDeps } from './desk-deps.ts';
@@ -91,7 +92,6 @@ export function overviewSentence(facts: {
   alarm: string | null;
   total: number;
   silent: Overview['sources']['silent'];
-  openFindings: number;
 }): string {
   const { incidents, silent, total } = facts;
   const parts: string[] = [];
@@ -122,26 +122,10 @@ function lowerFirst(text: string): string {
 /** Every room has a row: one without evidence says so, with the first step to get some. */
 export function allCoverage(measured: readonly Coverage[]): Coverage[] {
   return ROOM_NAMES.map((room) => {
-    const known = measured.find((coverage) => coverage.room === room);
-    if (known) return known;
-    const { firstStep, command } = RECOMMENDATIONS[room];
-    return {
-      room,
-      state: 'no-evidence',
-      unit: '',
-      in_scope: 0,
-      covered: 0,
-      not_covered: 0,
-      unknown: 0,
-      measured_at: null,
-      sentence: 'No evidence yet.',
-      next: command === '' ? { title: firstStep } : { title: firstStep, command },
-      evidence: [],
-    };
+    const none = { unit: '', covered: 0, notCovered: 0, unknown: 0, measuredAt: null, sentence: '' };
+    return measured.find((coverage) => coverage.room === room) ?? coverageOf(room, none);
   });
 }
-
-const RANK = { critical: 0, high: 1, medium: 2, low: 3, information: 4 } as const;
 
 export function deskOverview(deps: DeskDeps): FastifyPluginAsyncTypebox {
   const { store, clock } = deps;
@@ -161,13 +145,13 @@ export function deskOverview(deps: DeskDeps): FastifyPluginAsyncTypebox {
       store.alerts.count({ state: 'new' }),
     ]);
     const incidents = open.items.toSorted(
-      (a, b) => RANK[a.severity] - RANK[b.severity] || (a.last_event < b.last_event ? 1 : -1),
+      (a, b) => severityRank(a.severity) - severityRank(b.severity) || (a.last_event < b.last_event ? 1 : -1),
     );
     const silent = silentSources(sources, now);
     const alarm = deps.alarm() ?? (stats.stopped === null ? null : `Intake has stopped: ${stats.stopped}`);
     const pipeline = deps.pipeline();
     return {
-      sentence: overviewSentence({ incidents, alarm, total: sources.length, silent, openFindings }),
+      sentence: overviewSentence({ incidents, alarm, total: sources.length, silent }),
       incident: incidents[0] ?? null,
       coverage: allCoverage(coverage),
       trend: [...trend],
@@ -222,15 +206,12 @@ export function deskOverview(deps: DeskDeps): FastifyPluginAsyncTypebox {
 }
 
 async function dueThisWeek(deps: DeskDeps, now: number): Promise<Overview['due']> {
-  const until = rfc3339(now + WEEK_MS);
-  const [open, accepted] = await Promise.all([
-    deps.store.findings.list({ state: 'open' }, { limit: 500 }),
-    deps.store.findings.list({ state: 'accepted' }, { limit: 500 }),
+  const week = rfc3339(now + WEEK_MS);
+  const [findings, exceptions] = await Promise.all([
+    deps.store.findings.count({ state: 'open', dueBefore: week }),
+    deps.store.findings.count({ state: 'accepted', acceptedUntilBefore: week }),
   ]);
-  return {
-    findings: open.items.filter((finding) => finding.due !== null && finding.due < until).length,
-    exceptions: accepted.items.filter((finding) => finding.accepted && finding.accepted.until < until).length,
-  };
+  return { findings, exceptions };
 }
 
 function attackersOf(

@@ -22,22 +22,13 @@ import {
   SoftwareSchema,
   SourceIdSchema,
   SourceSchema,
+  VERDICTS,
 } from '../core/index.ts';
 import { audited } from './api-audit.ts';
-import {
-  type DeskDeps,
-  entityOf,
-  found,
-  given,
-  oneOf,
-  optionalText,
-  PageQuery,
-  pageOf,
-  pageRequest,
-} from './desk-deps.ts';
+import { PageQuery } from './api-routes.ts';
+import { type DeskDeps, entityOf, found, given, optionalOf, optionalText, pageOf, pageRequest } from './desk-deps.ts';
 
 const ALERT_STATES = ['new', 'acknowledged', 'closed'] as const;
-const VERDICTS = ['real', 'harmless', 'exercise'] as const;
 /** An accepted finding is looked at again at least once a year. */
 const ACCEPT_DAYS_MAX = 366;
 const DAY_MS = 86_400_000;
@@ -52,9 +43,9 @@ export function deskAlerts(deps: DeskDeps): FastifyPluginAsyncTypebox {
           summary: 'Alerts, newest first',
           tags: ['alerts'],
           querystring: Type.Object({
-            ...PageQuery,
-            state: oneOf(ALERT_STATES),
-            level: oneOf(SEVERITIES),
+            ...PageQuery.properties,
+            state: optionalOf(ALERT_STATES),
+            level: optionalOf(SEVERITIES),
             rule: optionalText(),
             incident: Type.Optional(IncidentIdSchema),
             entity: optionalText(300),
@@ -95,7 +86,7 @@ export function deskAlerts(deps: DeskDeps): FastifyPluginAsyncTypebox {
           tags: ['alerts'],
           params: Type.Object({ id: AlertIdSchema }),
           body: Type.Object(
-            { state: oneOf(ALERT_STATES), verdict: oneOf(VERDICTS) },
+            { state: optionalOf(ALERT_STATES), verdict: optionalOf(VERDICTS) },
             { additionalProperties: false, minProperties: 1 },
           ),
           response: { 200: AlertSchema },
@@ -115,8 +106,8 @@ export function deskFindings(deps: DeskDeps): FastifyPluginAsyncTypebox {
   const filter = {
     room: Type.Optional(RoomSchema),
     kind: optionalText(64),
-    state: oneOf(FINDING_STATES),
-    severity: oneOf(SEVERITIES),
+    state: optionalOf(FINDING_STATES),
+    severity: optionalOf(SEVERITIES),
     asset: Type.Optional(AssetIdSchema),
     fix: optionalText(),
     text: optionalText(),
@@ -129,7 +120,7 @@ export function deskFindings(deps: DeskDeps): FastifyPluginAsyncTypebox {
         schema: {
           summary: 'Findings, most severe first',
           tags: ['findings'],
-          querystring: Type.Object({ ...PageQuery, ...filter }),
+          querystring: Type.Object({ ...PageQuery.properties, ...filter }),
           response: { 200: pageOf(FindingSchema) },
         },
       },
@@ -149,7 +140,7 @@ export function deskFindings(deps: DeskDeps): FastifyPluginAsyncTypebox {
         schema: {
           summary: 'Open findings grouped by the action that closes them',
           tags: ['findings'],
-          querystring: Type.Object({ room: filter.room, severity: filter.severity, limit: PageQuery.limit }),
+          querystring: Type.Object({ room: filter.room, severity: filter.severity, limit: PageQuery.properties.limit }),
         },
       },
       async ({ query }) => {
@@ -246,7 +237,7 @@ export function deskAssets(deps: DeskDeps): FastifyPluginAsyncTypebox {
         schema: {
           summary: 'Assets by name',
           tags: ['assets'],
-          querystring: Type.Object({ ...PageQuery, class: oneOf(classes), text: optionalText() }),
+          querystring: Type.Object({ ...PageQuery.properties, class: optionalOf(classes), text: optionalText() }),
           response: { 200: pageOf(AssetSchema) },
         },
       },
@@ -294,7 +285,7 @@ export function deskAssets(deps: DeskDeps): FastifyPluginAsyncTypebox {
           summary: 'Software of one asset',
           tags: ['assets'],
           params: Type.Object({ id: AssetIdSchema }),
-          querystring: Type.Object(PageQuery),
+          querystring: Type.Object(PageQuery.properties),
           response: { 200: pageOf(SoftwareSchema) },
         },
       },
@@ -310,7 +301,7 @@ export function deskAssets(deps: DeskDeps): FastifyPluginAsyncTypebox {
         schema: {
           summary: 'Accounts and whether a second factor protects them',
           tags: ['assets'],
-          querystring: Type.Object({ ...PageQuery, service: optionalText(), text: optionalText() }),
+          querystring: Type.Object({ ...PageQuery.properties, service: optionalText(), text: optionalText() }),
           response: { 200: pageOf(AccountSchema) },
         },
       },

@@ -126,9 +126,7 @@ async function folder(dataDir: string): Promise<Diagnosis[]> {
 
 /** The process that holds the lock of the event log, when it lives. */
 async function servingPid(dataDir: string, machine: MachineReader): Promise<number | null> {
-  const lock =
-    (await machine.text(join(dataDir, 'stream', 'lock'))) ??
-    (await machine.text(join(dataDir, 'stream', 'stream.lock')));
+  const lock = await machine.text(join(dataDir, 'stream', 'lock'));
   const pid = Number(/\d{1,10}/.exec(lock ?? '')?.[0] ?? 0);
   if (pid === 0) return null;
   try {

@@ -1,6 +1,7 @@
 /** The configuration file's schema: one YAML file, every setting with a default, so that an empty file is valid. */
 
 import { type Static, Type } from 'typebox';
+import { SEVERITIES } from './records.ts';
 
 const closed = { additionalProperties: false } as const;
 const port = (value: number) => Type.Integer({ minimum: 0, maximum: 65535, default: value });
@@ -108,7 +109,7 @@ export const ConfigSchema = Type.Object(
     notify: Type.Object(
       {
         level: Type.Union(
-          ['critical', 'high', 'medium', 'low', 'information'].map((level) => Type.Literal(level)),
+          SEVERITIES.map((level) => Type.Literal(level)),
           { default: 'high' },
         ),
         webhook: Type.Optional(Type.Object({ url: Type.String({ maxLength: 2048 }), secret_file: path }, closed)),

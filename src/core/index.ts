@@ -1,9 +1,11 @@
 /** The door of `core`: records, ports, ids, limits, errors. Pure: it imports nothing of ours. */
 
+export * from './address.ts';
 export * from './api-port.ts';
 export * from './archive-port.ts';
 export * from './cli-port.ts';
 export * from './config-schema.ts';
+export * from './coverage.ts';
 export * from './errors.ts';
 export * from './event.ts';
 export * from './ids.ts';

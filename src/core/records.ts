@@ -47,6 +47,19 @@ export const EventIdSchema = Type.Unsafe<EventId>(
 export const SEVERITIES = ['critical', 'high', 'medium', 'low', 'information'] as const;
 export const SeveritySchema = words(SEVERITIES);
 export type Severity = Static<typeof SeveritySchema>;
+/** 0 is the worst. */
+export const severityRank = (severity: Severity): number => SEVERITIES.indexOf(severity);
+/** Severity is never colour alone: the shape that stands beside its word. */
+export const SEVERITY_SHAPE: Readonly<Record<Severity, string>> = {
+  critical: '◆',
+  high: '▲',
+  medium: '●',
+  low: '○',
+  information: '–',
+};
+/** What an alert or incident turned out to be. */
+export const VERDICTS = ['real', 'harmless', 'exercise'] as const;
+export type Verdict = (typeof VERDICTS)[number];
 export const RoomSchema = words(ROOM_NAMES);
 
 /** Who or what an alert or finding is about: `type` and `value` together are what incidents group by. */
@@ -175,6 +188,11 @@ export const FindingSchema = Type.Object({
   exercise: Type.Boolean(),
 });
 export type Finding = Static<typeof FindingSchema>;
+/** The shape that every command prints for a finding with `--json`. */
+export function publicFinding(finding: Finding): object {
+  const { id, room, kind, severity, asset, title, evidence, first_seen, last_seen, due, fix, state } = finding;
+  return { id, room, kind, severity, asset, title, evidence, first_seen, last_seen, due, fix, state };
+}
 export type FindingState = Finding['state'];
 
 /** What a room saw this time. The store turns observations into findings with a life. */
@@ -207,7 +225,7 @@ export const AlertSchema = Type.Object({
   ),
   incident: optional(IncidentIdSchema),
   state: words(['new', 'acknowledged', 'closed'] as const),
-  verdict: optional(words(['real', 'harmless', 'exercise'] as const)),
+  verdict: optional(words(VERDICTS)),
   retrospective: Type.Boolean(),
   exercise: Type.Boolean(),
 });
@@ -226,7 +244,7 @@ export const IncidentSchema = Type.Object({
   last_event: TimeSchema,
   closed_at: optional(TimeSchema),
   close_reason: optional(text()),
-  verdict: optional(words(['real', 'harmless', 'exercise'] as const)),
+  verdict: optional(words(VERDICTS)),
   entities: list(EntitySchema, LIMITS.entitiesMax),
   tactics: list(name(), 32),
   alert_count: Type.Integer({ minimum: 0 }),

@@ -11,6 +11,7 @@ import type {
   SourceId,
   TokenId,
 } from './ids.ts';
+import { LIMITS } from './limits.ts';
 import type {
   Account,
   Alert,
@@ -40,6 +41,16 @@ export interface PageRequest {
   readonly after?: string;
 }
 
+/** Every record of a list, page by page, so that no more than a page is held. */
+export async function* allRecords<T>(list: (page: PageRequest) => Promise<Page<T>>): AsyncGenerator<T> {
+  let page = await list({ limit: LIMITS.pageRowsMax });
+  for (;;) {
+    yield* page.items;
+    if (page.next === null) return;
+    page = await list({ limit: LIMITS.pageRowsMax, after: page.next });
+  }
+}
+
 export interface FindingFilter {
   readonly room?: RoomName;
   readonly kind?: string;
@@ -48,6 +59,9 @@ export interface FindingFilter {
   readonly asset?: AssetId;
   readonly fix?: string;
   readonly text?: string;
+  /** Due, or accepted until, before this time. */
+  readonly dueBefore?: Rfc3339;
+  readonly acceptedUntilBefore?: Rfc3339;
   readonly exercise?: boolean;
 }
 

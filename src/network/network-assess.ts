@@ -1,6 +1,13 @@
 /** From what was seen to findings: how bad, what proves it, how to look again, what to do. Pure. */
 
-import { type Evidence, type FindingObservation, rfc3339, type Severity } from '../core/index.ts';
+import {
+  type Evidence,
+  type FindingObservation,
+  isPrivateAddress,
+  rfc3339,
+  type Severity,
+  severityRank,
+} from '../core/index.ts';
 import type { Inspection } from './network-inspect.ts';
 import { HASHES_MAX, type Leak } from './network-report.ts';
 import type { ArpConflict, Router } from './network-watch.ts';
@@ -78,8 +85,7 @@ export function assessInspection(
       seen.routers,
     ),
   ];
-  const rank: readonly Severity[] = ['critical', 'high', 'medium', 'low', 'information'];
-  const sorted = findings.toSorted((a, b) => rank.indexOf(a.severity) - rank.indexOf(b.severity));
+  const sorted = findings.toSorted((a, b) => severityRank(a.severity) - severityRank(b.severity));
   return o.exercise === true ? sorted.map((finding) => ({ ...finding, exercise: true })) : sorted;
 }
 
@@ -90,18 +96,8 @@ const pathOf = (leak: Leak): string =>
 const namedWorse = (leak: Leak, worse: ReadonlySet<string>): boolean =>
   leak.kind === 'clear-text-clinical-protocol' && worse.has(pathOf(leak));
 
-/** Private, link-local, unique local and loopback addresses (RFC 1918, 3927, 4193, 6598). */
-export function isInside(address: string): boolean {
-  const [a, b] = address.split('.').map(Number);
-  if (address.includes(':')) return /^(?:f[cd]|fe[89ab]|::1$)/.test(address);
-  if (a === 10 || a === 127) return true;
-  if (a === 100) return b! >= 64 && b! < 128;
-  if (a === 172) return b! >= 16 && b! < 32;
-  return (a === 192 && b === 168) || (a === 169 && b === 254);
-}
-
 function leakSeverity(leak: Leak): Severity {
-  const outside = !isInside(leak.client) || !isInside(leak.server);
+  const outside = !isPrivateAddress(leak.client) || !isPrivateAddress(leak.server);
   if (leak.kind === 'clear-text-patient-data') return outside ? 'critical' : 'high';
   if (leak.kind === 'clear-text-clinical-protocol') return 'medium';
   if (leak.kind === 'weak-tls') {

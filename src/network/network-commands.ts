@@ -9,7 +9,8 @@ import {
   type Finding,
   type FindingId,
   type FindingObservation,
-  type Severity,
+  publicFinding,
+  SEVERITY_SHAPE,
   type Store,
   type Terminal,
 } from '../core/index.ts';
@@ -31,13 +32,6 @@ interface Options {
 }
 
 const PROGRESS_BYTES = 32 * 1024 * 1024;
-const MARKS: Readonly<Record<Severity, string>> = {
-  critical: '◆',
-  high: '▲',
-  medium: '●',
-  low: '○',
-  information: '–',
-};
 const collect = (value: string, earlier: readonly string[]): string[] => [...earlier, value];
 /** What a capture brings must not steer the terminal. */
 const clean = (text: string): string => text.replace(/\p{Cc}/gu, '?');
@@ -121,15 +115,10 @@ function passing(observation: FindingObservation): Finding {
   };
 }
 
-function publicFinding(finding: Finding): object {
-  const { id, room, kind, severity, asset, title, evidence, first_seen, last_seen, due, fix, state } = finding;
-  return { id, room, kind, severity, asset, title, evidence, first_seen, last_seen, due, fix, state };
-}
-
 function lines(finding: Finding): string {
   const proof = finding.evidence[0];
   const fields = proof?.data?.fields ?? proof?.data?.kinds ?? '';
-  return clean(`${MARKS[finding.severity]} ${finding.severity.padEnd(11)} ${finding.title}`).concat(
+  return clean(`${SEVERITY_SHAPE[finding.severity]} ${finding.severity.padEnd(11)} ${finding.title}`).concat(
     proof ? `\n    ${clean(proof.what)}${fields === '' ? '' : clean(` [${fields}]`)}` : '',
     `\n    ${clean(finding.fix.title)}: ${finding.fix.how}\n`,
   );

@@ -3,11 +3,13 @@
 import { hash as digest, randomBytes } from 'node:crypto';
 import {
   AsepsisError,
+  allRecords,
   type Clock,
   type Coverage,
+  coverageOf,
   type Finding,
   type FindingObservation,
-  RECOMMENDATIONS,
+  openFindings,
   type Rfc3339,
   rfc3339,
   type Store,
@@ -98,21 +100,13 @@ async function fixProtected(
   at: Rfc3339,
 ): Promise<void> {
   const gone: { finding: Finding; atMs: number }[] = [];
-  let after: string | undefined;
-  do {
-    const page = await store.findings.list(
-      { room: 'network', state: 'open' },
-      after === undefined ? { limit: 500 } : { limit: 500, after },
-    );
-    for (const finding of page.items) {
-      const flow = /^([^>]{1,64})>(.{1,64}):(\d{1,5})\/tcp\//.exec(finding.key);
-      const pair = flow ? pairs.get(`${flow[1]} ${flow[2]} ${flow[3]}`) : undefined;
-      if (pair?.state !== 'protected' || seenNow.has(finding.id)) continue;
-      const lastMs = Math.max(...finding.evidence.map((evidence) => Date.parse(evidence.seen)));
-      if (pair.atMs > lastMs) gone.push({ finding, atMs: pair.atMs });
-    }
-    after = page.next ?? undefined;
-  } while (after !== undefined);
+  for await (const finding of allRecords((page) => store.findings.list({ room: 'network', state: 'open' }, page))) {
+    const flow = /^([^>]{1,64})>(.{1,64}):(\d{1,5})\/tcp\//.exec(finding.key);
+    const pair = flow ? pairs.get(`${flow[1]} ${flow[2]} ${flow[3]}`) : undefined;
+    if (pair?.state !== 'protected' || seenNow.has(finding.id)) continue;
+    const lastMs = Math.max(...finding.evidence.map((evidence) => Date.parse(evidence.seen)));
+    if (pair.atMs > lastMs) gone.push({ finding, atMs: pair.atMs });
+  }
   for (const { finding, atMs } of gone) {
     const flow = finding.key.slice(0, finding.key.lastIndexOf('/'));
     await store.findings.fix(finding.id, { what: `A later capture shows ${flow} protected`, seen: rfc3339(atMs) }, at);
@@ -127,27 +121,15 @@ export async function networkCoverage(store: Store): Promise<Coverage> {
   const covered = count('protected');
   const clear = count('clear');
   const unknown = count('unknown');
-  const [action] = await store.findings.actions({ room: 'network' }, 1);
-  const { firstStep, command } = RECOMMENDATIONS.network;
-  return {
-    room: 'network',
-    state: known ? 'measured' : 'no-evidence',
+  const open = await openFindings(store, 'network');
+  return coverageOf('network', {
     unit: 'connections between machines',
-    in_scope: covered + clear + unknown,
     covered,
-    not_covered: clear,
+    notCovered: clear,
     unknown,
-    measured_at: known ? (known.at as Coverage['measured_at']) : null,
-    sentence: known
-      ? `${clear} connections carry patient data or log-ins in clear, ${covered} are protected; of ${unknown} it is not known. What no capture held is not counted.`
-      : 'No evidence yet.',
-    next: action ? { title: action.title } : { title: firstStep, command },
-    evidence: [
-      {
-        label: 'Open network findings',
-        href: '/findings?room=network&state=open',
-        count: await store.findings.count({ room: 'network', state: 'open' }),
-      },
-    ],
-  };
+    measuredAt: known ? (known.at as Coverage['measured_at']) : null,
+    sentence: `${clear} connections carry patient data or log-ins in clear, ${covered} are protected; of ${unknown} it is not known. What no capture held is not counted.`,
+    next: open.next,
+    evidence: [open.evidence],
+  });
 }

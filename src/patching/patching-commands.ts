@@ -1,7 +1,14 @@
 /** `asepsis patch match` and `asepsis patch versions`. */
 
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { AsepsisError, EXIT, type FindingObservation, SEVERITIES, systemClock, type Terminal } from '../core/index.ts';
+import {
+  AsepsisError,
+  EXIT,
+  type FindingObservation,
+  severityRank,
+  systemClock,
+  type Terminal,
+} from '../core/index.ts';
 import { type DeviceColumns, matchDevices, readDeviceAdvisories, readDevices } from './devices/index.ts';
 import { readFeed } from './feeds/index.ts';
 import {
@@ -180,8 +187,7 @@ async function devices(o: DevicesOptions, terminal: Terminal): Promise<number> {
 }
 
 function print(findings: readonly FindingObservation[], json: boolean, now: number, terminal: Terminal): void {
-  const order = (finding: FindingObservation) => SEVERITIES.indexOf(finding.severity);
-  for (const finding of findings.toSorted((a, b) => order(a) - order(b)))
+  for (const finding of findings.toSorted((a, b) => severityRank(a.severity) - severityRank(b.severity)))
     terminal.out(json ? `${JSON.stringify(publicFinding(finding, now))}\n` : lines(finding));
 }
 

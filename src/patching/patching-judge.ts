@@ -10,8 +10,8 @@ import {
   LIMITS,
   type Rfc3339,
   rfc3339,
-  SEVERITIES,
   type Severity,
+  severityRank,
 } from '../core/index.ts';
 import type { FeedSet, KnownExploited, Likelihood } from './patching-advisory.ts';
 import type { Match, Matcher } from './patching-matcher.ts';
@@ -30,7 +30,6 @@ const DUE_DAYS: Readonly<Record<Severity, number | null>> = {
 /** EPSS: exploitation in the next 30 days is more likely than not. */
 const LIKELY = 0.5;
 const NAME_MAX = LIMITS.nameCharsMax;
-const rank = (severity: Severity) => SEVERITIES.indexOf(severity);
 
 interface Vulnerability {
   readonly name: string;
@@ -78,7 +77,7 @@ function vulnerabilities(
   const found = [...groups].map(([name, group]) => vulnerability(item, name, group, lists));
   return found.sort(
     (a, b) =>
-      rank(a.severity) - rank(b.severity) ||
+      severityRank(a.severity) - severityRank(b.severity) ||
       (b.likelihood?.score ?? 0) - (a.likelihood?.score ?? 0) ||
       (a.name < b.name ? -1 : 1),
   );
@@ -117,9 +116,9 @@ function severityOf(
   let said: Severity | null = null;
   for (const { affected, advisory } of matches) {
     const severity = affected.severity ?? advisory.severity;
-    if (severity !== null && (said === null || rank(severity) < rank(said))) said = severity;
+    if (severity !== null && (said === null || severityRank(severity) < severityRank(said))) said = severity;
   }
-  if (likelihood && likelihood.score >= LIKELY && (said === null || rank(said) > rank('high')))
+  if (likelihood && likelihood.score >= LIKELY && (said === null || severityRank(said) > severityRank('high')))
     return { severity: 'high', basis: `exploitation is likely (EPSS ${likelihood.score})` };
   if (said !== null) return { severity: said, basis: 'as the advisory says' };
   return { severity: 'medium', basis: 'unknown: no feed says how bad it is; handled as medium' };

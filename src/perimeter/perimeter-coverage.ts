@@ -1,47 +1,38 @@
 /** How far external servers are strengthened: assets that face outside and have no open finding of weight. */
 
-import { type Clock, type Coverage, RECOMMENDATIONS, rfc3339, type Store } from '../core/index.ts';
+import {
+  allRecords,
+  assetsWithFindings,
+  type Clock,
+  type Coverage,
+  coverageOf,
+  openFindings,
+  rfc3339,
+  type Store,
+} from '../core/index.ts';
 
 export async function perimeterCoverage(store: Store, clock: Clock): Promise<Coverage> {
+  const exposed = await assetsWithFindings(store, 'perimeter');
   let covered = 0;
   let weak = 0;
   let unknown = 0;
   let looked = 0;
-  let after: string | undefined;
-  do {
-    const page = await store.assets.list({}, after === undefined ? { limit: 500 } : { limit: 500, after });
-    for (const asset of page.items) {
-      if (asset.external === false) continue;
-      const open = await store.findings.count({ room: 'perimeter', state: 'open', asset: asset.id });
-      if (asset.seen_by.includes('check')) looked++;
-      if (open > 0) weak++;
-      else if (asset.external === true) covered++;
-      else unknown++;
-    }
-    after = page.next ?? undefined;
-  } while (after !== undefined);
-  const measured = looked > 0;
-  const [action] = await store.findings.actions({ room: 'perimeter' }, 1);
-  const { firstStep, command } = RECOMMENDATIONS.perimeter;
-  return {
-    room: 'perimeter',
-    state: measured ? 'measured' : 'no-evidence',
+  for await (const asset of allRecords((page) => store.assets.list({}, page))) {
+    if (asset.external === false) continue;
+    if (asset.seen_by.includes('check')) looked++;
+    if (exposed.has(asset.id)) weak++;
+    else if (asset.external === true) covered++;
+    else unknown++;
+  }
+  const open = await openFindings(store, 'perimeter');
+  return coverageOf('perimeter', {
     unit: 'assets that may face outside',
-    in_scope: covered + weak + unknown,
     covered,
-    not_covered: weak,
+    notCovered: weak,
     unknown,
-    measured_at: measured ? rfc3339(clock.now()) : null,
-    sentence: measured
-      ? `${weak} assets offer something outside that should be closed or strengthened, ${covered} do not; of ${unknown} it is not known whether they face outside.`
-      : 'No evidence yet.',
-    next: action ? { title: action.title } : { title: firstStep, command },
-    evidence: [
-      {
-        label: 'Open perimeter findings',
-        href: '/findings?room=perimeter&state=open',
-        count: await store.findings.count({ room: 'perimeter', state: 'open' }),
-      },
-    ],
-  };
+    measuredAt: looked > 0 ? rfc3339(clock.now()) : null,
+    sentence: `${weak} assets offer something outside that should be closed or strengthened, ${covered} do not; of ${unknown} it is not known whether they face outside.`,
+    next: open.next,
+    evidence: [open.evidence],
+  });
 }

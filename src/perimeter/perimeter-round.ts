@@ -3,13 +3,14 @@
 import {
   type Evidence,
   type FindingObservation,
+  isPrivateAddress,
   type MachineReader,
   type RoundContext,
   type RoundResult,
   rfc3339,
 } from '../core/index.ts';
 import { RISKY_SERVICES, TLS_PORTS } from './perimeter-services.ts';
-import { isPrivate, type Listening, parseProcNet, reachOf } from './perimeter-sockets.ts';
+import { type Listening, parseProcNet, reachOf } from './perimeter-sockets.ts';
 import { type TlsView, viewTls } from './perimeter-tls.ts';
 
 const DAY_MS = 86_400_000;
@@ -47,7 +48,7 @@ export async function perimeterRound(context: RoundContext): Promise<RoundResult
     if (view) findings.push(...tlsFindings(view, service, asset, now));
     else notSeen.push(`TLS on port ${service.port}: no handshake was possible.`);
   }
-  const publicAddress = addresses.some((address) => !isPrivate(address));
+  const publicAddress = addresses.some((address) => !isPrivateAddress(address));
   return {
     room: 'perimeter',
     judgedKinds: ['exposed-service', 'weak-tls', 'certificate-expiry', 'self-signed-certificate'],

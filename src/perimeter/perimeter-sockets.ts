@@ -1,6 +1,6 @@
 /** Reads the kernel's tables of listening sockets and tells which of them face outside. */
 
-import { isIP } from 'node:net';
+import { isPrivateAddress } from '../core/index.ts';
 
 export interface Listening {
   readonly protocol: 'tcp' | 'udp';
@@ -56,19 +56,5 @@ export type Reach = 'this machine' | 'the local network' | 'everywhere the machi
 export function reachOf(address: string): Reach {
   if (address.startsWith('127.') || address === '::1') return 'this machine';
   if (address === '0.0.0.0' || address === '::') return 'everywhere the machine is reachable';
-  return isPrivate(address) ? 'the local network' : 'everywhere the machine is reachable';
-}
-
-/** Private, shared, link-local and unique-local ranges (RFC 1918, 6598, 3927, 4193, 4291). */
-export function isPrivate(address: string): boolean {
-  if (isIP(address) === 6) return /^(fe[89ab]|f[cd])/i.test(address) || address === '::1';
-  const [a, b] = address.split('.').map(Number) as [number, number];
-  return (
-    a === 10 ||
-    a === 127 ||
-    (a === 172 && b >= 16 && b <= 31) ||
-    (a === 192 && b === 168) ||
-    (a === 169 && b === 254) ||
-    (a === 100 && b >= 64 && b <= 127)
-  );
+  return isPrivateAddress(address) ? 'the local network' : 'everywhere the machine is reachable';
 }

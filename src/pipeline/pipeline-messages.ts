@@ -17,7 +17,6 @@ export interface PipelineSetup {
 /** A host that named itself in its logs. */
 export interface Sighting {
   readonly host: string;
-  readonly addresses: readonly string[];
   readonly format: string;
   readonly product: string | null;
   readonly source: SourceId;
@@ -76,5 +75,4 @@ export type FromPipeline =
 export type ToPipeline =
   | { readonly type: 'done'; readonly call: number; readonly error: string | null }
   | { readonly type: 'zones'; readonly zones: Readonly<Record<SourceId, string>> }
-  | { readonly type: 'flush' }
   | { readonly type: 'stop' };

@@ -185,7 +185,6 @@ function createSightings(): { see(events: readonly DecodedEvent[]): void; take()
         if (before && before.lastMs >= event.timeMs) continue;
         seen.set(key, {
           host,
-          addresses: before?.addresses ?? [],
           format: event.format,
           product: event.logsource.product ?? before?.product ?? null,
           source: event.source,

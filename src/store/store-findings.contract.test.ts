@@ -162,6 +162,19 @@ describe.each(present)('findings over $name', (adapter) => {
     expect(await found({ asset })).toEqual([odd.id]);
   });
 
+  test('what is due, and which acceptance ends, before a time', async () => {
+    await see({ key: 'a', due: at(10) });
+    await see({ key: 'b', due: at(20) });
+    await see({ key: 'c', due: null });
+    const { id } = await see({ key: 'd', due: at(5) });
+    await store.findings.accept(id, { owner: 'Ada', reason: 'spare part', until: at(30), by: 'Ben' }, at(1));
+    expect(await store.findings.count({ state: 'open', dueBefore: at(20) })).toBe(1);
+    expect(await store.findings.count({ state: 'open', dueBefore: at(21) })).toBe(2);
+    expect(await store.findings.count({ dueBefore: at(21) })).toBe(3);
+    expect(await store.findings.count({ state: 'accepted', acceptedUntilBefore: at(30) })).toBe(0);
+    expect(await store.findings.count({ state: 'accepted', acceptedUntilBefore: at(31) })).toBe(1);
+  });
+
   test('pages hold still while findings are seen again and others come', async () => {
     const severities = ['low', 'critical', 'medium', 'high', 'information'] as const;
     const all = Array.from({ length: 53 }, (_, i) =>

@@ -12,6 +12,7 @@ import {
   rfc3339,
   SEVERITIES,
   type Severity,
+  severityRank,
 } from '../core/index.ts';
 import {
   atomic,
@@ -40,7 +41,7 @@ const ORDER: Order = {
     { ref: 'id', type: 'string' },
   ],
 };
-const rankOf = (severity: Severity): number => SEVERITIES.length - 1 - SEVERITIES.indexOf(severity);
+const rankOf = (severity: Severity): number => SEVERITIES.length - 1 - severityRank(severity);
 const severityOf = (rank: number): Severity => SEVERITIES[SEVERITIES.length - 1 - rank] ?? 'information';
 
 export function findingStore(context: StoreContext): FindingStore {
@@ -203,6 +204,9 @@ function filtered(context: StoreContext, filter: FindingFilter) {
   if (filter.asset !== undefined) query = query.where('asset_id', '=', key(filter.asset));
   if (filter.fix !== undefined) query = query.where('fix_title', '=', key(filter.fix));
   if (filter.exercise !== undefined) query = query.where('exercise', '=', flag(filter.exercise));
+  if (filter.dueBefore !== undefined) query = query.where('due', '<', ms(filter.dueBefore));
+  if (filter.acceptedUntilBefore !== undefined)
+    query = query.where('accepted_until', '<', ms(filter.acceptedUntilBefore));
   if (filter.text) query = query.where(sql<boolean>`search like ${containing(filter.text)} escape '!'`);
   return query;
 }

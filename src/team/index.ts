@@ -3,6 +3,7 @@
 import type { Clock, Room, Store } from '../core/index.ts';
 import { teamCoverage } from './team-coverage.ts';
 
+export type { IncidentChange } from './team-change.ts';
 export { createNotifier } from './team-notifier.ts';
 export { createTeam } from './team-service.ts';
 

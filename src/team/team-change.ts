@@ -1,13 +1,13 @@
 /** What people do with an incident: pure decisions with an optimistic version. */
 
-import type { Incident, PersonId, Rfc3339 } from '../core/index.ts';
+import type { Incident, PersonId, Rfc3339, Verdict } from '../core/index.ts';
 
 export interface IncidentChange {
   readonly version: number;
   readonly assign?: 'me' | null;
   readonly acknowledge?: boolean;
   readonly comment?: string;
-  readonly close?: { readonly reason: string; readonly verdict: 'real' | 'harmless' | 'exercise' };
+  readonly close?: { readonly reason: string; readonly verdict: Verdict };
   readonly reopen?: boolean;
 }
 

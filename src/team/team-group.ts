@@ -7,8 +7,7 @@ import {
   type IncidentId,
   LIMITS,
   type Rfc3339,
-  SEVERITIES,
-  type Severity,
+  severityRank,
 } from '../core/index.ts';
 
 /** Alerts that share an attacker or an account belong together when not more than this lies between them. */
@@ -74,8 +73,6 @@ export function chooseIncident(alert: Alert, candidates: readonly Incident[]): I
   return best;
 }
 
-const rank = (severity: Severity) => SEVERITIES.indexOf(severity);
-
 export function newIncident(id: IncidentId, alert: Alert, at: Rfc3339): Incident {
   return {
     id,
@@ -98,7 +95,7 @@ export function newIncident(id: IncidentId, alert: Alert, at: Rfc3339): Incident
 
 /** The incident with one more alert. The title is that of the first alert of the highest severity. */
 export function withAlert(incident: Incident, alert: Alert): Incident {
-  const worse = rank(alert.rule.level) < rank(incident.severity);
+  const worse = severityRank(alert.rule.level) < severityRank(incident.severity);
   return {
     ...incident,
     title: worse ? alert.title : incident.title,

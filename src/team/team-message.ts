@@ -1,6 +1,14 @@
 /** What is sent outside about an incident: one message for each height of severity it reaches, never a patient's or a secret's word. */
 
-import { type Alert, type Config, type Incident, type Rfc3339, SEVERITIES, type Severity } from '../core/index.ts';
+import {
+  type Alert,
+  type Config,
+  type Incident,
+  type Rfc3339,
+  SEVERITY_SHAPE,
+  type Severity,
+  severityRank,
+} from '../core/index.ts';
 
 export interface Message {
   readonly incident: string;
@@ -20,7 +28,7 @@ export function messagesFor(
   notify: Config['notify'],
   at: Rfc3339,
 ): { id: string; channel: 'webhook' | 'email'; payload: string; next_at: Rfc3339 }[] {
-  if (SEVERITIES.indexOf(incident.severity) > SEVERITIES.indexOf(notify.level as Severity)) return [];
+  if (severityRank(incident.severity) > severityRank(notify.level as Severity)) return [];
   const message: Message = {
     incident: incident.id,
     title: incident.title,
@@ -42,14 +50,15 @@ export function messagesFor(
   }));
 }
 
-const SHAPE: Readonly<Record<Severity, string>> = { critical: '◆', high: '▲', medium: '●', low: '○', information: '–' };
-
 /** Subject and text of a mail. Line breaks cannot get into the subject: they would be headers. */
 export function mailOf(message: Message): { subject: string; text: string } {
   const plain = (text: string) => text.replace(/[\p{Cc}\p{Cf}]+/gu, ' ');
   const mark = message.exercise ? '[EXERCISE] ' : '';
   return {
-    subject: plain(`${mark}[Asepsis] ${SHAPE[message.severity]} ${message.severity}: ${message.title}`).slice(0, 200),
+    subject: plain(`${mark}[Asepsis] ${SEVERITY_SHAPE[message.severity]} ${message.severity}: ${message.title}`).slice(
+      0,
+      200,
+    ),
     text: [
       `${mark}${plain(message.title)}`,
       '',

@@ -2,6 +2,7 @@
 
 import {
   type Alert,
+  allRecords,
   type Clock,
   type Config,
   type Incident,
@@ -9,6 +10,7 @@ import {
   newId,
   rfc3339,
   type Store,
+  type Verdict,
 } from '../core/index.ts';
 import { changed, type IncidentChange } from './team-change.ts';
 import {
@@ -24,7 +26,6 @@ import { messagesFor } from './team-message.ts';
 
 /** Alerts of one transaction: bounds how long the database is held. */
 const PORTION = 100;
-const CLOSE_PAGE = 200;
 
 export interface Team {
   /** Stores what is new and groups it; answers only the new alerts. A replay has no second effect. */
@@ -117,19 +118,7 @@ async function findIncident(store: Store, alert: Alert): Promise<Incident | null
   return chooseIncident(alert, await store.incidents.openFor(weak, rfc3339(time - WEAK_WINDOW_MS), alert.exercise));
 }
 
-async function closeAlerts(
-  store: Store,
-  incident: IncidentId,
-  verdict: 'real' | 'harmless' | 'exercise',
-): Promise<void> {
-  let after: string | undefined;
-  do {
-    const page = await store.alerts.list(
-      { incident },
-      after === undefined ? { limit: CLOSE_PAGE } : { limit: CLOSE_PAGE, after },
-    );
-    for (const alert of page.items)
-      if (alert.state !== 'closed') await store.alerts.update(alert.id, { state: 'closed', verdict });
-    after = page.next ?? undefined;
-  } while (after !== undefined);
+async function closeAlerts(store: Store, incident: IncidentId, verdict: Verdict): Promise<void> {
+  for await (const alert of allRecords((page) => store.alerts.list({ incident }, page)))
+    if (alert.state !== 'closed') await store.alerts.update(alert.id, { state: 'closed', verdict });
 }

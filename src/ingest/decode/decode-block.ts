@@ -7,7 +7,7 @@
 import { Buffer, isAscii, isUtf8 } from 'node:buffer';
 import { type DecodedEvent, LIMITS, type SourceCount, type SourceId, type StoredBlock } from '../../core/index.ts';
 import { countFault, countFormat, createTallies, type SourceTally } from './decode-count.ts';
-import { baseNorm, type Frame, makeEvent, NO_FIELDS } from './decode-frame.ts';
+import { baseNorm, type Frame, makeEvent, NO_FIELDS, newFrame } from './decode-frame.ts';
 import { decodeLine } from './decode-line.ts';
 import { MARK } from './decode-marks.ts';
 import { createMemories } from './decode-memory.ts';
@@ -34,29 +34,15 @@ export function createDecoder(o: { zoneOf?: (source: SourceId) => string | undef
   const tallies = createTallies();
   const memoryOf = createMemories();
   const here = zoneHere();
-  const frame: Frame = {
+  const frame = newFrame({
     source: '' as SourceId,
-    seq: 0,
-    index: 0,
     receivedMs: 0,
     exercise: false,
     hint: 'line',
     zone: here,
     zoneAssumed: true,
     memory: memoryOf('' as SourceId),
-    raw: '',
-    marks: 0,
-    timeMs: Number.NaN,
-    host: '',
-    program: '',
-    pid: -1,
-    severityId: 0,
-    facility: -1,
-    fields: NO_FIELDS,
-    nest: 0,
-    fault: '',
-    stamps: { bsd: '\0', bsdMs: 0, bsdMarks: 0, iso: '\0', isoWallMs: 0, clf: '\0', clfMs: 0 },
-  };
+  });
 
   const zoneOf = (source: SourceId): Zone | null => {
     const name = o.zoneOf?.(source);

@@ -66,6 +66,29 @@ export interface Frame {
 /** A decoder of a text between two offsets: the event, or null when it is not its format. */
 export type Decode = (text: string, at: number, end: number, frame: Frame) => DecodedEvent | null;
 
+/** A frame before its first record. */
+export function newFrame(
+  block: Pick<Frame, 'source' | 'receivedMs' | 'exercise' | 'hint' | 'zone' | 'zoneAssumed' | 'memory'>,
+): Frame {
+  return {
+    ...block,
+    seq: 0,
+    index: 0,
+    raw: '',
+    marks: 0,
+    timeMs: Number.NaN,
+    host: '',
+    program: '',
+    pid: -1,
+    severityId: 0,
+    facility: -1,
+    fields: NO_FIELDS,
+    nest: 0,
+    fault: '',
+    stamps: { bsd: '\0', bsdMs: 0, bsdMarks: 0, iso: '\0', isoWallMs: 0, clf: '\0', clfMs: 0 },
+  };
+}
+
 export function mark(frame: Frame, bit: Mark): void {
   frame.marks |= bit;
 }

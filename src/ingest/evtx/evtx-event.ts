@@ -1,7 +1,7 @@
 /** Fields of a record to the event that every other carrier of Windows events gives; `raw` is the same record as flat JSON. */
 
 import { type DecodedEvent, type FieldValue, LIMITS, type SourceId } from '../../core/index.ts';
-import { type Frame, NO_FIELDS } from '../decode/decode-frame.ts';
+import { type Frame, newFrame } from '../decode/decode-frame.ts';
 import { MARK } from '../decode/decode-marks.ts';
 import { createMemories } from '../decode/decode-memory.ts';
 import { zoneHere } from '../decode/decode-zone.ts';
@@ -14,29 +14,15 @@ export interface EventMaker {
 }
 
 export function createEventMaker(source: SourceId, receivedMs: number, exercise: boolean): EventMaker {
-  const frame: Frame = {
+  const frame = newFrame({
     source,
-    seq: 0,
-    index: 0,
     receivedMs,
     exercise,
     hint: 'json',
     zone: zoneHere(),
     zoneAssumed: false,
     memory: createMemories()(source),
-    raw: '',
-    marks: 0,
-    timeMs: Number.NaN,
-    host: '',
-    program: '',
-    pid: -1,
-    severityId: 0,
-    facility: -1,
-    fields: NO_FIELDS,
-    nest: 0,
-    fault: '',
-    stamps: { bsd: '\0', bsdMs: 0, bsdMarks: 0, iso: '\0', isoWallMs: 0, clf: '\0', clfMs: 0 },
-  };
+  });
   return {
     make(record, seq, timeMs) {
       frame.seq = seq;
