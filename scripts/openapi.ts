@@ -7,16 +7,19 @@ import { fileURLToPath } from 'node:url';
 import type { FastifyInstance } from 'fastify';
 import { Value } from 'typebox/value';
 import { buildApp, createLiveBus, createLog, registerDesk } from '../src/api/index.ts';
-import { type Config, ConfigSchema, systemClock } from '../src/core/index.ts';
+import { type Config, ConfigSchema, type Store, systemClock, type TypedApp } from '../src/core/index.ts';
 import { registerIngestRoutes } from '../src/ingest/index.ts';
+import { registerRooms } from '../src/main-room-services.ts';
+import { openRooms } from '../src/main-serve.ts';
 import { openStore } from '../src/store/index.ts';
 
 const PATH = fileURLToPath(new URL('../docs/openapi.json', import.meta.url));
 
 /** The routes of the other parts: only declared, never called, so they need nothing that works. One line each. */
-async function register(app: FastifyInstance): Promise<void> {
+async function register(app: FastifyInstance, store: Store): Promise<void> {
   registerIngestRoutes(app, { clock: systemClock, exercise: false, eventsPerSecMax: 1 } as never);
   await registerDesk(app, { live: createLiveBus() } as never);
+  await registerRooms(app as unknown as TypedApp, openRooms(store), { store } as never);
 }
 
 /** Keys in order, so that the file changes only where the routes do. */
@@ -34,7 +37,15 @@ async function generate(): Promise<string> {
     const config = Value.Default(ConfigSchema, {}) as Config;
     const log = createLog({ level: 'silent' });
     const place = { origin: () => 'http://localhost:8420', names: new Set<string>(), secure: true };
-    const options = { config, store, clock: systemClock, dataDir, consoleDir: null, log, register };
+    const options = {
+      config,
+      store,
+      clock: systemClock,
+      dataDir,
+      consoleDir: null,
+      log,
+      register: (app: FastifyInstance) => register(app, store),
+    };
     const app = await buildApp(options, place);
     await app.ready();
     const document = sorted(JSON.parse(JSON.stringify(app.swagger())));

@@ -1,7 +1,8 @@
 /** What is wrong with the machinery right now, in sentences: said once on the terminal, shown on the desk as long as it lasts. */
 
 export interface Alarms {
-  set(what: 'stream' | 'archive' | 'log' | 'pipeline', sentence: string | null): void;
+  /** `what` names the part: stream, archive, log, pipeline, or a room's word. */
+  set(what: string, sentence: string | null): void;
   /** All that stands, or null. */
   current(): string | null;
 }

@@ -26,11 +26,13 @@ import {
   type Store,
   systemClock,
   type Terminal,
+  type TypedApp,
 } from './core/index.ts';
 import { createDetection } from './detection/index.ts';
 import { registerIngestRoutes, startListeners } from './ingest/index.ts';
 import { type Alarms, createAlarms } from './main-alarms.ts';
 import { checkThisMachine, measureCoverage } from './main-check.ts';
+import { createRoomServices, registerRooms, startRooms } from './main-room-services.ts';
 import { recordSightings } from './main-sightings.ts';
 import { createNetwork } from './network/index.ts';
 import { createPatching } from './patching/index.ts';
@@ -155,6 +157,30 @@ async function assemble(
   closers.push(() => archive.close());
   const rooms = openRooms(store);
   const status = createStatus();
+  const storeAlerts = async (alerts: readonly Alert[]) => {
+    const fresh = await team.take(alerts);
+    live.alertsStored(
+      fresh.map((alert) => Date.parse(alert.received)),
+      clock.now(),
+    );
+  };
+  const roomsEnd = new AbortController();
+  const services = createRoomServices({
+    store,
+    clock,
+    config,
+    dataDir,
+    exercise,
+    archive,
+    stream,
+    alarms,
+    storeAlerts,
+    signal: roomsEnd.signal,
+    log: {
+      info: (entry, message) => log.info(entry, message),
+      warn: (entry, message) => log.warn(entry, message),
+    },
+  });
   const pipeline = await startThread({
     dataDir,
     config,
@@ -164,13 +190,7 @@ async function assemble(
     live,
     terminal,
     alarms,
-    storeAlerts: async (alerts) => {
-      const fresh = await team.take(alerts);
-      live.alertsStored(
-        fresh.map((alert) => Date.parse(alert.received)),
-        clock.now(),
-      );
-    },
+    storeAlerts,
   });
   closers.push(() => pipeline.stop());
 
@@ -208,6 +228,7 @@ async function assemble(
         measure: async () => void (await measureCoverage(store, rooms)),
         changeIncident: (id, change, by) => team.change(id, change, by),
       });
+      await registerRooms(app as unknown as TypedApp, rooms, services);
     },
   });
   const origin = await server.listen();
@@ -230,6 +251,11 @@ async function assemble(
     ...listeners.listeners,
     ...(silent ? [{ name: 'syslog-tls', address: 'off: it needs a certificate (bin/asepsis tls init)' }] : []),
   ];
+  const stopRooms = await startRooms(rooms, services);
+  closers.push(async () => {
+    roomsEnd.abort();
+    await stopRooms();
+  });
   closers.push(startRounds({ config, store, rooms, log, exercise }));
   const enrolLink = await firstInvitation(store, origin);
   return { origin, store, enrolLink, listeners: listening };

@@ -1,9 +1,17 @@
 /** The audit log for administrators, newest first, and whether its chain is whole. */
 
 import { Type } from 'typebox';
-import { AuditEntrySchema, LIMITS, type Rfc3339, TimeSchema } from '../core/index.ts';
+import {
+  AuditEntrySchema,
+  closed,
+  LIMITS,
+  nullable,
+  PageQuery,
+  type Rfc3339,
+  TimeSchema,
+  type TypedApp,
+} from '../core/index.ts';
 import type { Api } from './api-context.ts';
-import { closed, nullable, PageQuery, type TypedApp } from './api-routes.ts';
 
 const tags = ['audit'];
 const config = { access: 'administrator' } as const;

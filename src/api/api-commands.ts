@@ -5,10 +5,18 @@ import { existsSync } from 'node:fs';
 import { hostname, networkInterfaces } from 'node:os';
 import { join, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
-import { AsepsisError, ROLES, type Role, rfc3339, type Store, systemClock, type Terminal } from '../core/index.ts';
+import {
+  AsepsisError,
+  audited,
+  ROLES,
+  type Role,
+  rfc3339,
+  type Store,
+  systemClock,
+  type Terminal,
+} from '../core/index.ts';
 import { openStore } from '../store/index.ts';
 import { plainAddress } from './api-address.ts';
-import { audited } from './api-audit.ts';
 import { createInvitation } from './api-invitation.ts';
 import { createToken } from './api-token.ts';
 import { initTls } from './tls-authority.ts';

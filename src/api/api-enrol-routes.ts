@@ -2,16 +2,23 @@
 
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
-import { AsepsisError, type PasskeyCredential, type Store } from '../core/index.ts';
+import {
+  AsepsisError,
+  audited,
+  closed,
+  nullable,
+  type PasskeyCredential,
+  type Store,
+  type TypedApp,
+} from '../core/index.ts';
 import { addressKey } from './api-address.ts';
-import { audited } from './api-audit.ts';
 import { type Api, makeId, now } from './api-context.ts';
 import { newRecoveryCodes, newTotp, recoveryHash, totpStep } from './api-factors.ts';
 import type { EnrolFlow } from './api-flow.ts';
 import { type OpenInvitation, openInvitation } from './api-invitation.ts';
 import { registeredPasskey, registrationOptions, relyingParty } from './api-passkey.ts';
 import { judgePassword } from './api-password.ts';
-import { closed, DisplayName, nullable, Opaque, Password, RoleSchema, type TypedApp, Username } from './api-routes.ts';
+import { DisplayName, Opaque, Password, RoleSchema, Username } from './api-routes.ts';
 import { setDeviceCookie, setSessionCookie, startSession } from './api-session.ts';
 import { nameKey } from './api-sign-in.ts';
 

@@ -1,7 +1,7 @@
 /** Whether the process lives (`/healthz`) and whether it can do its work (`/readyz`). */
 
 import { Type } from 'typebox';
-import type { TypedApp } from './api-routes.ts';
+import type { TypedApp } from '../core/index.ts';
 
 /** Answers null when all is well, else a short sentence without secrets; it may also throw. */
 export type Probe = () => Promise<string | null>;

@@ -2,14 +2,24 @@
 
 import type { FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
-import { AsepsisError, type Person, type PersonId, type SessionId } from '../core/index.ts';
-import { audited } from './api-audit.ts';
+import {
+  AsepsisError,
+  audited,
+  closed,
+  Done,
+  listOf,
+  nullable,
+  type Person,
+  type PersonId,
+  type SessionId,
+  type TypedApp,
+} from '../core/index.ts';
 import { callerOf } from './api-caller.ts';
 import { type Api, enabled } from './api-context.ts';
 import { newRecoveryCodes, newTotp, recoveryHash, totpStep } from './api-factors.ts';
 import { PASSKEYS_MAX, registeredPasskey, registrationOptions, relyingParty } from './api-passkey.ts';
 import { judgePassword } from './api-password.ts';
-import { closed, DisplayName, Done, listOf, nullable, Opaque, Password, type TypedApp } from './api-routes.ts';
+import { DisplayName, Opaque, Password } from './api-routes.ts';
 import { setSessionCookie, startSession } from './api-session.ts';
 import { checkPassword } from './api-sign-in.ts';
 

@@ -4,17 +4,21 @@ import { Type } from 'typebox';
 import {
   type ApiToken,
   AsepsisError,
+  audited,
+  closed,
+  listOf,
+  nullable,
   type Person,
   type PersonId,
   ROLES,
   type Role,
   type Store,
+  type TypedApp,
 } from '../core/index.ts';
-import { audited } from './api-audit.ts';
 import { callerOf } from './api-caller.ts';
 import { type Api, createQueue } from './api-context.ts';
 import { createInvitation } from './api-invitation.ts';
-import { closed, listOf, nullable, RoleSchema, type TypedApp, Username } from './api-routes.ts';
+import { RoleSchema, Username } from './api-routes.ts';
 import { nameKey } from './api-sign-in.ts';
 
 const tags = ['people'];

@@ -1,12 +1,11 @@
 /** Routes of signing in and out, and of who is signed in. */
 
 import { Type } from 'typebox';
-import { AsepsisError } from '../core/index.ts';
-import { audited } from './api-audit.ts';
+import { AsepsisError, audited, closed, Done, nullable, oneOf, type TypedApp } from '../core/index.ts';
 import { personCalling } from './api-caller.ts';
 import type { Api } from './api-context.ts';
 import { relyingParty, signInOptions } from './api-passkey.ts';
-import { closed, Done, nullable, Opaque, oneOf, Password, RoleSchema, type TypedApp } from './api-routes.ts';
+import { Opaque, Password, RoleSchema } from './api-routes.ts';
 import { csrfOf } from './api-secrets.ts';
 import { clearSessionCookie } from './api-session.ts';
 import { checkPassword, factorsOf, finishSignIn, passkeyChallenge } from './api-sign-in.ts';

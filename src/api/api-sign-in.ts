@@ -1,9 +1,8 @@
 /** Signing in: a password, then a second factor; counted so that guessing is slow, and telling nothing about who exists. */
 
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { AsepsisError, type Person } from '../core/index.ts';
+import { AsepsisError, audited, type Person } from '../core/index.ts';
 import { addressKey } from './api-address.ts';
-import { audited } from './api-audit.ts';
 import { type Api, enabled, now } from './api-context.ts';
 import { recoveryHash, totpStep } from './api-factors.ts';
 import type { SignInFlow } from './api-flow.ts';

@@ -1,11 +1,23 @@
 /** API tokens: for shippers that send (bound to a source) and for programs that read or write with a role. */
 
 import { Type } from 'typebox';
-import { type ApiToken, AsepsisError, LIMITS, ROLES, type TokenId } from '../core/index.ts';
-import { audited } from './api-audit.ts';
+import {
+  type ApiToken,
+  AsepsisError,
+  audited,
+  closed,
+  Done,
+  LIMITS,
+  listOf,
+  nullable,
+  oneOf,
+  ROLES,
+  type TokenId,
+  type TypedApp,
+} from '../core/index.ts';
 import { callerOf } from './api-caller.ts';
 import { type Api, now } from './api-context.ts';
-import { closed, DisplayName, Done, listOf, nullable, oneOf, RoleSchema, type TypedApp } from './api-routes.ts';
+import { DisplayName, RoleSchema } from './api-routes.ts';
 import { createToken } from './api-token.ts';
 
 const tags = ['tokens'];

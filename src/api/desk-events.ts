@@ -2,9 +2,8 @@
 
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
-import { AsepsisError, EventSchema, LIMITS } from '../core/index.ts';
-import { PageQuery } from './api-routes.ts';
-import { type DeskDeps, found, pageOf, pageRequest } from './desk-deps.ts';
+import { AsepsisError, EventSchema, found, LIMITS, PageQuery, pageOf, pageRequest } from '../core/index.ts';
+import type { DeskDeps } from './desk-deps.ts';
 
 const BUCKETS_MAX = 2000;
 const DAY_MS = 86_400_000;

@@ -5,16 +5,23 @@ import { Type } from 'typebox';
 import {
   AlertSchema,
   AsepsisError,
+  audited,
+  found,
+  given,
   IncidentIdSchema,
   IncidentSchema,
   LIMITS,
+  oneOf,
+  optionalOf,
+  optionalText,
+  PageQuery,
   type PersonId,
   PersonIdSchema,
+  pageOf,
+  pageRequest,
   VERDICTS,
 } from '../core/index.ts';
-import { audited } from './api-audit.ts';
-import { oneOf, PageQuery } from './api-routes.ts';
-import { type DeskDeps, entityOf, found, given, optionalOf, optionalText, pageOf, pageRequest } from './desk-deps.ts';
+import { type DeskDeps, entityOf } from './desk-deps.ts';
 
 const ChangeSchema = Type.Object(
   {

@@ -11,11 +11,19 @@ import {
   type AssetId,
   AssetIdSchema,
   AssetSchema,
+  audited,
   FINDING_STATES,
   FindingIdSchema,
   FindingSchema,
+  found,
+  given,
   IncidentIdSchema,
   LIMITS,
+  optionalOf,
+  optionalText,
+  PageQuery,
+  pageOf,
+  pageRequest,
   RoomSchema,
   rfc3339,
   SEVERITIES,
@@ -24,9 +32,7 @@ import {
   SourceSchema,
   VERDICTS,
 } from '../core/index.ts';
-import { audited } from './api-audit.ts';
-import { PageQuery } from './api-routes.ts';
-import { type DeskDeps, entityOf, found, given, optionalOf, optionalText, pageOf, pageRequest } from './desk-deps.ts';
+import { type DeskDeps, entityOf } from './desk-deps.ts';
 
 const ALERT_STATES = ['new', 'acknowledged', 'closed'] as const;
 /** An accepted finding is looked at again at least once a year. */

@@ -1,7 +1,6 @@
 /** The door of `api`: the HTTP server with sign-in, people, tokens and audit; TLS; and its commands. */
 
 export { type AppOptions, buildApp } from './api-app.ts';
-export { type Act, audited } from './api-audit.ts';
 export { apiCommands } from './api-commands.ts';
 export { createInvitation } from './api-invitation.ts';
 export { createLog } from './api-log.ts';

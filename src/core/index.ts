@@ -1,8 +1,10 @@
 /** The door of `core`: records, ports, ids, limits, errors. Pure: it imports nothing of ours. */
 
 export * from './address.ts';
+export * from './api-kit.ts';
 export * from './api-port.ts';
 export * from './archive-port.ts';
+export * from './audit.ts';
 export * from './cli-port.ts';
 export * from './config-schema.ts';
 export * from './coverage.ts';

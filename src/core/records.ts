@@ -288,7 +288,18 @@ export const CoverageSchema = Type.Object({
 });
 export type Coverage = Static<typeof CoverageSchema>;
 
-export const SOURCE_KINDS = ['syslog', 'http', 'bulk', 'otlp', 'file', 'journal', 'import', 'sensor', 'check'] as const;
+export const SOURCE_KINDS = [
+  'syslog',
+  'http',
+  'bulk',
+  'otlp',
+  'file',
+  'journal',
+  'import',
+  'sensor',
+  'check',
+  'own',
+] as const;
 export const SourceSchema = Type.Object({
   id: SourceIdSchema,
   name: name(),

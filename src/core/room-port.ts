@@ -1,8 +1,12 @@
 /** What a room offers through its door for a first round of a machine and for the nine recommendations. */
 
+import type { TypedApp } from './api-kit.ts';
+import type { ArchiveReader } from './archive-port.ts';
+import type { Config } from './config-schema.ts';
 import type { AssetId } from './ids.ts';
-import type { Account, Asset, Coverage, FindingObservation, Software } from './records.ts';
+import type { Account, Alert, Asset, Coverage, FindingObservation, Software } from './records.ts';
 import type { RoomName } from './rooms.ts';
+import type { Store } from './store-port.ts';
 import type { Clock } from './time.ts';
 
 /** One round over one asset: everything that was seen, and plainly what could not be. */
@@ -45,10 +49,37 @@ export interface RoundContext {
   readonly onProgress: (sentence: string) => void;
 }
 
+/** What `serve` hands to a room that has routes or works in the background. */
+export interface RoomServices {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly config: Config;
+  readonly dataDir: string;
+  readonly exercise: boolean;
+  readonly archive: ArchiveReader;
+  /**
+   * Appends JSON records to the event log, as a source of its own. Durable when it resolves; waits while the log is full
+   * or stopped. The decoder knows such records by their fields, like those of any other sender.
+   */
+  readonly emit: (sourceName: string, records: readonly object[]) => Promise<void>;
+  /** Alerts that were made outside the pipeline; they become incidents like all others, once an alert id. */
+  readonly raise: (alerts: readonly Alert[]) => Promise<void>;
+  /** A fault of the machinery, shown on the desk; null takes it back. */
+  readonly alarm: (what: string, sentence: string | null) => void;
+  readonly log: {
+    info(entry: object, message: string): void;
+    warn(entry: object, message: string): void;
+  };
+}
+
 export interface Room {
   readonly name: RoomName;
   /** Looks at this machine; never needs root and never changes anything. */
   readonly round?: (context: RoundContext) => Promise<RoundResult>;
   /** The answer for this room's recommendation from what the store knows; unknown stays unknown. */
   readonly coverage: () => Promise<Coverage>;
+  /** The room's HTTP routes; each declares `config.access`. */
+  readonly routes?: (app: TypedApp, services: RoomServices) => Promise<void>;
+  /** Work in the background while `serve` runs; answers how to end it. */
+  readonly start?: (services: RoomServices) => Promise<() => Promise<void>>;
 }

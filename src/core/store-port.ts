@@ -358,6 +358,50 @@ export interface ValueStore {
   delete(key: string): Promise<void>;
 }
 
+/** One document of a room. */
+export interface RoomRecordRow {
+  readonly id: string;
+  /** What lists are sorted by, a whole number: Unix milliseconds mostly. */
+  readonly order?: number;
+  /** What lists are filtered by: a state, an asset. */
+  readonly tag?: string;
+  /** What free text is looked for in. */
+  readonly search?: string;
+  readonly doc: unknown;
+}
+
+export interface RoomRecord {
+  readonly id: string;
+  readonly order: number;
+  readonly tag: string;
+  /** Raised by every change, from 1. */
+  readonly version: number;
+  readonly doc: unknown;
+}
+
+export interface RecordFilter {
+  readonly tag?: string;
+  readonly text?: string;
+  /** Orders from this one, below `to`. */
+  readonly from?: number;
+  readonly to?: number;
+}
+
+/** Documents of the rooms; a collection is `<room>-<thing>`. What is large (a million rows) belongs into a room's own file. */
+export interface RecordStore {
+  /** Inserts or replaces, as one change. */
+  put(collection: string, rows: readonly RoomRecordRow[]): Promise<void>;
+  /** False when the id is already there. */
+  insert(collection: string, row: RoomRecordRow): Promise<boolean>;
+  /** Replaces only the version that was read; false when somebody was faster or it is gone. */
+  replace(collection: string, row: RoomRecordRow, expectedVersion: number): Promise<boolean>;
+  get(collection: string, id: string): Promise<RoomRecord | null>;
+  list(collection: string, filter: RecordFilter, page: PageRequest, newestFirst?: boolean): Promise<Page<RoomRecord>>;
+  count(collection: string, filter?: RecordFilter): Promise<number>;
+  /** How many were there. */
+  delete(collection: string, ids: readonly string[]): Promise<number>;
+}
+
 export interface Store {
   readonly kind: 'sqlite' | 'postgres';
   readonly findings: FindingStore;
@@ -371,6 +415,7 @@ export interface Store {
   readonly people: PeopleStore;
   readonly outbox: OutboxStore;
   readonly values: ValueStore;
+  readonly records: RecordStore;
   /** Runs several changes as one; everything inside uses the `Store` handed in. */
   transaction<T>(work: (store: Store) => Promise<T>): Promise<T>;
   /** Writes a consistent copy to the path (SQLite) or says how to make one (PostgreSQL). */

@@ -4,6 +4,7 @@ import { sql } from 'kysely';
 import { AsepsisError } from '../core/index.ts';
 import { atomic, lock, type StoreContext } from './store-context.ts';
 import { firstTables } from './store-schema-v1.ts';
+import { roomRecords } from './store-schema-v2.ts';
 
 export interface Migration {
   readonly version: number;
@@ -13,7 +14,10 @@ export interface Migration {
 }
 
 /** Never change one that was released; add the next. */
-export const MIGRATIONS: readonly Migration[] = [{ version: 1, what: 'the first tables', statements: firstTables }];
+export const MIGRATIONS: readonly Migration[] = [
+  { version: 1, what: 'the first tables', statements: firstTables },
+  { version: 2, what: 'documents of the rooms', statements: roomRecords },
+];
 
 /**
  * Brings the data to the newest version.

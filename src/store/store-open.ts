@@ -20,6 +20,7 @@ import { MIGRATIONS, type Migration, migrate } from './store-migrations.ts';
 import { outboxStore } from './store-outbox.ts';
 import { peopleStore } from './store-people.ts';
 import { postgresDialect } from './store-postgres-dialect.ts';
+import { recordStore } from './store-records.ts';
 import { sourceStore } from './store-sources.ts';
 import { sqliteDialect } from './store-sqlite-dialect.ts';
 import type { Tables } from './store-tables.ts';
@@ -84,6 +85,7 @@ function storeOver(context: StoreContext, backup: Store['backup']): Store {
     people: peopleStore(context),
     outbox: outboxStore(context),
     values: valueStore(context),
+    records: recordStore(context),
     transaction: (work) => {
       if (context.db.isTransaction) return work(storeOver(context, backup));
       return context.db.transaction().execute((db) => work(storeOver({ ...context, db }, backup)));

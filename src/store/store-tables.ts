@@ -26,6 +26,7 @@ export interface Tables {
   tokens: { id: string; token_hash: string; last_used: number | null; revoked: number; doc: string };
   outbox: OutboxRow;
   named_values: { name: string; value: string };
+  room_records: RecordRow;
 }
 
 export interface FindingRow {
@@ -91,4 +92,15 @@ export interface OutboxRow {
   /** `waiting`, `given-up`, or `done`: kept without its payload so that a replay does not send it again. */
   state: string;
   last_error: string | null;
+}
+
+/** `sequence` is what a list is sorted by; `tag` what it is most often filtered by. */
+export interface RecordRow {
+  collection: string;
+  id: string;
+  sequence: number;
+  tag: string;
+  version: number;
+  search: string;
+  doc: string;
 }

@@ -93,13 +93,14 @@ describe.each(present)('the store over $name', (adapter) => {
   test('migrations go forward, one by one, whole or not at all, with a copy from before', async () => {
     await store.values.set('kept', 'yes');
     await store.close();
+    const newest = MIGRATIONS.at(-1)?.version ?? 0;
     const second = {
-      version: 2,
+      version: newest + 1,
       what: 'a table more',
       statements: () => ['create table more (id integer primary key)'],
     };
     const broken = {
-      version: 3,
+      version: newest + 2,
       what: 'nothing good',
       statements: () => ['create table half (id integer)', 'create nonsense'],
     };
@@ -113,8 +114,8 @@ describe.each(present)('the store over $name', (adapter) => {
     const backups = join(place.dataDir, 'backups');
     const names = readdirSync(backups).toSorted();
     expect(names).toEqual([
-      expect.stringMatching(/^before-v2-2026-03-01T.*\.db$/),
-      expect.stringMatching(/^before-v3-2026-03-01T.*\.db$/),
+      expect.stringMatching(new RegExp(`^before-v${newest + 1}-2026-03-01T.*\\.db$`)),
+      expect.stringMatching(new RegExp(`^before-v${newest + 2}-2026-03-01T.*\\.db$`)),
     ]);
     const copy = new DatabaseSync(join(backups, names[0] as string), { readOnly: true });
     expect(copy.prepare('select value from named_values').get()).toMatchObject({ value: 'yes' });

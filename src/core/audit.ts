@@ -1,7 +1,10 @@
 /** Writes what somebody did into the audit log: who, from where, what, on what, and how it went. */
 
-import type { AuditEntry, Caller, Clock, Store } from '../core/index.ts';
-import { LIMITS, rfc3339 } from '../core/index.ts';
+import type { Caller } from './api-port.ts';
+import { LIMITS } from './limits.ts';
+import type { AuditEntry } from './records.ts';
+import type { Store } from './store-port.ts';
+import { type Clock, rfc3339 } from './time.ts';
 
 export interface Act {
   /** Dotted lower-case words: `finding.accept`. */
