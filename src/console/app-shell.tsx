@@ -6,23 +6,13 @@ import { Link, Outlet, useNavigate, useRouterState } from '@tanstack/react-route
 import { useEffect, useRef, useState } from 'react';
 import { api } from './api-client.ts';
 import { useOverview, useSession } from './api-queries.ts';
+import { PAGE_GROUPS, PAGES } from './app-pages.ts';
 import { useKeys } from './keys.ts';
 import { KeysHelp } from './keys-help.tsx';
 import { startLive, useLive } from './live.ts';
 import { texts } from './texts.ts';
 import { duration, useNow } from './time.tsx';
 import { forgetDone, undoLast, useLastDone } from './undo.ts';
-
-const PAGES = [
-  { to: '/', key: 'o', name: 'overview' },
-  { to: '/incidents', key: 'i', name: 'incidents' },
-  { to: '/alerts', key: 'a', name: 'alerts' },
-  { to: '/findings', key: 'f', name: 'findings' },
-  { to: '/assets', key: 'd', name: 'assets' },
-  { to: '/events', key: 'e', name: 'events' },
-  { to: '/sources', key: 's', name: 'sources' },
-  { to: '/settings', key: 't', name: 'settings' },
-] as const;
 
 export function AppShell() {
   const client = useQueryClient();
@@ -45,7 +35,6 @@ export function AppShell() {
         {overview.data?.exercise && <p className="exercise">{texts.shell.exercise}</p>}
         <div className="shell-bar">
           <span className="brand">Asepsis</span>
-          <Navigation path={path} counts={overview.data?.counts} />
           <div className="shell-state">
             <LiveStatus />
             <Clocks />
@@ -59,9 +48,12 @@ export function AppShell() {
           </p>
         )}
       </header>
-      <main id="main" tabIndex={-1} className="shell-main">
-        <Outlet />
-      </main>
+      <div className="shell-body">
+        <Navigation path={path} counts={overview.data?.counts} />
+        <main id="main" tabIndex={-1} className="shell-main">
+          <Outlet />
+        </main>
+      </div>
       <DoneBar />
       <CriticalRegion />
       <KeysHelp dialog={help} pages={PAGES} />
@@ -76,29 +68,35 @@ function Navigation({
   path: string;
   counts: { incidents: number; alerts: number; findings: number } | undefined;
 }) {
-  const list = useRef<HTMLUListElement>(null);
+  const bar = useRef<HTMLElement>(null);
   // biome-ignore lint/correctness/useExhaustiveDependencies: the current page's link is looked up anew for each path
   useEffect(() => {
-    const element = list.current;
+    const element = bar.current;
     const current = element?.querySelector<HTMLElement>('[aria-current=page]');
     if (element && current) element.scrollLeft = current.offsetLeft - 24;
   }, [path]);
   const countOf: Partial<Record<string, number>> = { ...counts, findings: 0 };
   return (
-    <nav aria-label={texts.shell.navigation}>
-      <ul ref={list}>
-        {PAGES.map((page) => {
-          const count = countOf[page.name] ?? 0;
-          return (
-            <li key={page.to}>
-              <Link to={page.to} aria-current={path === page.to ? 'page' : undefined}>
-                {texts.pages[page.name]}
-                {count > 0 && <span className="count"> {count > 999 ? '999+' : count}</span>}
-              </Link>
-            </li>
-          );
-        })}
-      </ul>
+    <nav ref={bar} aria-label={texts.shell.navigation} className="shell-nav">
+      {PAGE_GROUPS.map((group) => {
+        const pages = PAGES.filter((page) => page.group === group);
+        if (pages.length === 0) return null;
+        return (
+          <ul key={group} aria-label={texts.shell.groups[group]}>
+            {pages.map((page) => {
+              const count = countOf[page.name] ?? 0;
+              return (
+                <li key={page.to}>
+                  <Link to={page.to} aria-current={path === page.to ? 'page' : undefined}>
+                    {texts.pages[page.name]}
+                    {count > 0 && <span className="count"> {count > 999 ? '999+' : count}</span>}
+                  </Link>
+                </li>
+              );
+            })}
+          </ul>
+        );
+      })}
     </nav>
   );
 }

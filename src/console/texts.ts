@@ -121,6 +121,7 @@ export const texts = {
   shell: {
     skip: 'Skip to the content',
     navigation: 'Pages',
+    groups: { now: 'Now', evidence: 'What is known', rooms: 'Recommendations', desk: 'The desk' },
     exercise: 'EXERCISE: everything here is rehearsed, nothing is a real attack.',
     live: 'live',
     connecting: 'connecting …',
