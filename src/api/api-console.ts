@@ -44,7 +44,7 @@ export async function registerConsole(
   if (folder === null) return;
   const files = await filesOf(folder);
   if (!files.has('/index.html')) return;
-  await app.register(fastifyStatic, { root: folder, serve: false });
+  await app.register(fastifyStatic, { root: folder, serve: false, preCompressed: true });
   const schema = { hide: true } as never;
   app.get('/*', { config: { access: 'public' }, schema }, async (request: FastifyRequest, reply) => {
     const path = request.url.split('?', 1)[0] as string;

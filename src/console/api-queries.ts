@@ -34,13 +34,17 @@ export function useSession(): SessionAnswer | undefined {
   return useQuery(sessionQuery).data;
 }
 
+const overviewQuery = {
+  queryKey: ['overview'],
+  queryFn: ({ signal }: { signal: AbortSignal }) => api.get<Overview>('/v1/overview', signal),
+} as const;
+
 export function useOverview() {
-  return useQuery({
-    queryKey: ['overview'],
-    queryFn: ({ signal }) => api.get<Overview>('/v1/overview', signal),
-    refetchInterval: 30_000,
-  });
+  return useQuery({ ...overviewQuery, refetchInterval: 30_000 });
 }
+
+/** Asks for the overview while the page's code still comes: the frame around every page shows it. */
+export const prefetchOverview = (client: QueryClient): void => void client.prefetchQuery(overviewQuery);
 
 /** One record or answer under its path. */
 export function useAnswer<T>(path: string, enabled = true, refetchMs: number | false = false) {

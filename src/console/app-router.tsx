@@ -9,7 +9,7 @@ import {
   Outlet,
   redirect,
 } from '@tanstack/react-router';
-import { sessionQuery } from './api-queries.ts';
+import { prefetchOverview, sessionQuery } from './api-queries.ts';
 import { AppShell } from './app-shell.tsx';
 import { parseSearch, readFilters, stringifySearch } from './filters.ts';
 import { Problem } from './notice.tsx';
@@ -28,11 +28,17 @@ const desk = createRoute({
   beforeLoad: async ({ context, location }) => {
     const session = await context.client.ensureQueryData(sessionQuery);
     if (session.person === null) throw redirect({ to: '/sign-in', search: { next: location.href } });
+    prefetchOverview(context.client);
   },
 });
 
-const page = <const P extends string>(path: P, load: () => Promise<{ default: () => React.ReactNode }>) =>
-  createRoute({ getParentRoute: () => desk, path, component: lazyRouteComponent(load) });
+type PageModule = Promise<{ default: () => React.ReactNode }>;
+
+/** The page whose address was opened is fetched while the session is asked for, not after it. */
+const page = <const P extends string>(path: P, load: () => PageModule) => {
+  if (path === location.pathname) load().catch(() => {});
+  return createRoute({ getParentRoute: () => desk, path, component: lazyRouteComponent(load) });
+};
 
 /** Links in mail and chat name a record in the path; the desk shows it in its list. */
 const record = <const P extends string>(path: P, list: '/incidents' | '/alerts' | '/findings' | '/assets') =>
