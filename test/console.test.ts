@@ -38,6 +38,7 @@ const PAGES = [
   '/settings?tab=tokens',
   '/settings?tab=configuration',
   '/settings?tab=audit',
+  '/wall',
   '/sign-in',
   '/enrol/link',
   '/nowhere',

@@ -10,7 +10,7 @@ import {
   redirect,
 } from '@tanstack/react-router';
 import { prefetchOverview, sessionQuery } from './api-queries.ts';
-import { AppShell } from './app-shell.tsx';
+import { AppShell, WallFrame } from './app-shell.tsx';
 import { parseSearch, readFilters, stringifySearch } from './filters.ts';
 import { Problem } from './notice.tsx';
 import { NotFoundPage } from './pages/not-found-page.tsx';
@@ -21,15 +21,24 @@ const root = createRootRouteWithContext<{ client: QueryClient }>()({
   notFoundComponent: NotFoundPage,
 });
 
+/** Whoever is not signed in signs in first. */
+const signedIn = async ({
+  context,
+  location: { href },
+}: {
+  context: { client: QueryClient };
+  location: { href: string };
+}): Promise<void> => {
+  const session = await context.client.ensureQueryData(sessionQuery);
+  if (session.person === null) throw redirect({ to: '/sign-in', search: { next: href } });
+  prefetchOverview(context.client);
+};
+
 const desk = createRoute({
   getParentRoute: () => root,
   id: 'desk',
   component: AppShell,
-  beforeLoad: async ({ context, location }) => {
-    const session = await context.client.ensureQueryData(sessionQuery);
-    if (session.person === null) throw redirect({ to: '/sign-in', search: { next: location.href } });
-    prefetchOverview(context.client);
-  },
+  beforeLoad: signedIn,
 });
 
 type PageModule = Promise<{ default: () => React.ReactNode }>;
@@ -62,6 +71,12 @@ const routes = root.addChildren([
     page('/sources', () => import('./pages/sources-page.tsx')),
     page('/settings', () => import('./pages/settings-page.tsx')),
   ]),
+  createRoute({
+    getParentRoute: () => root,
+    path: '/wall',
+    component: WallFrame,
+    beforeLoad: signedIn,
+  }),
   createRoute({
     getParentRoute: () => root,
     path: '/sign-in',

@@ -3,7 +3,7 @@
 import { Button } from '@mantine/core';
 import { useQueryClient } from '@tanstack/react-query';
 import { Link, Outlet, useNavigate, useRouterState } from '@tanstack/react-router';
-import { useEffect, useRef, useState } from 'react';
+import { lazy, Suspense, useEffect, useRef, useState } from 'react';
 import { api } from './api-client.ts';
 import { useOverview, useSession } from './api-queries.ts';
 import { PAGE_GROUPS, PAGES } from './app-pages.ts';
@@ -58,6 +58,23 @@ export function AppShell() {
       <CriticalRegion />
       <KeysHelp dialog={help} pages={PAGES} />
     </>
+  );
+}
+
+const WallPage = lazy(() => import('./pages/wall-page.tsx'));
+
+/** The office's screen has no navigation: nobody stands at its keyboard. It is live like every page. */
+export function WallFrame() {
+  const client = useQueryClient();
+  const overview = useOverview();
+  useEffect(() => startLive(client), [client]);
+  return (
+    <main id="main" className="shell-main">
+      {overview.data?.exercise && <p className="exercise">{texts.shell.exercise}</p>}
+      <Suspense>
+        <WallPage />
+      </Suspense>
+    </main>
   );
 }
 

@@ -130,6 +130,13 @@ export const texts = {
     signOut: 'Sign out',
     critical: (title: string) => `New critical alert: ${title}`,
   },
+  wall: {
+    incidents: (count: number, worst?: Severity) =>
+      count === 0
+        ? 'No incident is open'
+        : `${many(count, 'incident is', 'incidents are')} open${worst ? `; the worst is ${severity[worst]}` : ''}`,
+    alarm: 'The desk itself has a fault: look at the overview.',
+  },
   undo: { action: 'Undo', hide: 'Hide' },
   split: { back: 'Close' },
   table: {
