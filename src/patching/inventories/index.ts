@@ -1,30 +1,29 @@
-/** The door of inventories: tells what a file is and reads its software, host by host. */
+/** The door of inventories: tells what a file is and reads its software and facts, host by host. */
 
 import { basename } from 'node:path';
 import { AsepsisError } from '../../core/index.ts';
-import { bytesOf, Faults, headOf, linesOf, textOf } from '../patching-input.ts';
+import { Faults } from '../patching-input.ts';
 import type { SoftwareRecord } from '../patching-package.ts';
-import { type ColumnMap, readCsv } from './inventory-csv.ts';
-import { type ListedSoftware, readCycloneDxJson, readCycloneDxXml } from './inventory-cyclonedx.ts';
-import { readDpkgStatus, readOsqueryLog, readOsqueryRows, readRpmList } from './inventory-packages.ts';
-import { readSpdxJson } from './inventory-spdx.ts';
+import { type HostFacts, joinFacts, type Listed, type ListedProduct } from './inventory-facts.ts';
+import { formatOf, INVENTORY_FORMATS, type InventoryFormat } from './inventory-format.ts';
+import { type AnyColumns, listedIn } from './inventory-read.ts';
 
-export const INVENTORY_FORMATS = [
-  'cyclonedx-json',
-  'cyclonedx-xml',
-  'spdx-json',
-  'osquery-rows',
-  'osquery-log',
-  'dpkg-status',
-  'rpm-list',
-  'csv',
-] as const;
-export type InventoryFormat = (typeof INVENTORY_FORMATS)[number];
+export type { HostFacts, ListedProduct } from './inventory-facts.ts';
+export { joinFacts } from './inventory-facts.ts';
+export { INVENTORY_FORMATS, type InventoryFormat };
 
 export interface Inventory {
   readonly file: string;
   readonly format: InventoryFormat;
   readonly hosts: ReadonlyMap<string, readonly SoftwareRecord[]>;
+  /** What else the file says of its hosts. */
+  readonly facts: ReadonlyMap<string, HostFacts>;
+  /** What a differential result says was removed. */
+  readonly gone: ReadonlyMap<string, readonly SoftwareRecord[]>;
+  /** Hosts of which the file says only what changed. */
+  readonly partial: ReadonlySet<string>;
+  /** What the documents are about. */
+  readonly products: ReadonlyMap<string, readonly ListedProduct[]>;
   readonly faults: ReadonlyMap<string, number>;
 }
 
@@ -34,110 +33,114 @@ export interface InventoryOptions {
   readonly asset?: string;
   /** "Debian:12", where packages do not say. */
   readonly release?: string;
-  readonly columns?: ColumnMap;
+  readonly columns?: AnyColumns;
 }
 
 /** More than a hospital's hosts × packages in one file; beyond is counted. */
 const RECORDS_MAX = 20_000_000;
 const HOST_RECORDS_MAX = 200_000;
-const XML_BYTES_MAX = 256 * 1024 * 1024;
+const HOSTS_MAX = 200_000;
+const PRODUCTS_MAX = 100;
 
 export async function readInventory(path: string, options: InventoryOptions = {}): Promise<Inventory> {
   const format = options.format ?? (await formatOf(path));
   if (format === null)
     throw new AsepsisError('INPUT_UNREADABLE', `${path} is no inventory that is known; name its format with --format.`);
   const faults = new Faults();
-  const hosts = new Map<string, Set<SoftwareRecord>>();
+  const gathered = gather(options.asset ?? nameOf(path), faults);
+  for await (const listed of listedIn(path, format, faults, options.columns ?? {})) if (!gathered.take(listed)) break;
+  return { file: path, format, ...gathered.done(options.release), faults };
+}
+
+interface HostPart {
+  readonly list: Map<string, SoftwareRecord>;
+  readonly gone: Map<string, SoftwareRecord>;
+  readonly products: ListedProduct[];
+  facts: HostFacts;
+  partial: boolean;
+}
+
+const keyOf = (one: SoftwareRecord) =>
+  `${one.ecosystem}\n${one.name}\n${one.version}\n${one.arch ?? ''}\n${one.source_name ?? ''}\n${one.source_version ?? ''}\n${one.release ?? ''}`;
+
+function gather(fallback: string, faults: Faults) {
+  const parts = new Map<string, HostPart>();
   // The same text in a hundred thousand records is kept once.
   const texts = new Map<string, SoftwareRecord>();
-  const fallback = options.asset ?? nameOf(path);
   let records = 0;
-  for await (const { host, software } of recordsOf(path, format, faults, options)) {
-    if (++records > RECORDS_MAX) {
-      faults.add('More records than can be held');
-      break;
+  const partOf = (host: string | null): HostPart | null => {
+    const name = (host ?? fallback).trim().slice(0, 256);
+    const known = parts.get(name);
+    if (known) return known;
+    if (parts.size >= HOSTS_MAX) {
+      faults.add('More assets than can be held');
+      return null;
     }
-    const name = (host ?? fallback).slice(0, 256);
-    const full = software.release || !options.release ? software : { ...software, release: options.release };
-    const key = `${full.ecosystem}\n${full.name}\n${full.version}\n${full.arch ?? ''}\n${full.source_name ?? ''}\n${full.source_version ?? ''}\n${full.release ?? ''}`;
-    const list = hosts.get(name) ?? new Set();
-    hosts.set(name, list);
-    const known = texts.get(key);
-    if (known !== undefined && list.has(known)) continue;
-    if (list.size >= HOST_RECORDS_MAX) {
+    const part: HostPart = { list: new Map(), gone: new Map(), products: [], facts: {}, partial: false };
+    parts.set(name, part);
+    return part;
+  };
+  return {
+    /** False when nothing more is taken. */
+    take(listed: Listed): boolean {
+      if (++records > RECORDS_MAX) {
+        faults.add('More records than can be held');
+        return false;
+      }
+      const part = partOf(listed.host);
+      if (part === null) return true;
+      if ('facts' in listed) part.facts = joinFacts(part.facts, listed.facts);
+      else if ('product' in listed) {
+        if (part.products.length < PRODUCTS_MAX) part.products.push(listed.product);
+      } else takeSoftware(part, listed);
+      return true;
+    },
+    done(release: string | undefined) {
+      const hosts = new Map<string, readonly SoftwareRecord[]>();
+      const facts = new Map<string, HostFacts>();
+      const gone = new Map<string, readonly SoftwareRecord[]>();
+      const products = new Map<string, readonly ListedProduct[]>();
+      const partial = new Set<string>();
+      for (const [name, part] of parts) {
+        const own = part.facts.release ?? release;
+        hosts.set(name, released([...part.list.values()], own));
+        facts.set(name, own === undefined ? part.facts : { ...part.facts, release: own });
+        if (part.gone.size > 0) gone.set(name, released([...part.gone.values()], own));
+        if (part.products.length > 0) products.set(name, part.products);
+        if (part.partial) partial.add(name);
+      }
+      return { hosts, facts, gone, products, partial };
+    },
+  };
+
+  function takeSoftware(part: HostPart, listed: Extract<Listed, { software: SoftwareRecord }>): void {
+    const key = keyOf(listed.software);
+    if (listed.partial) part.partial = true;
+    if (listed.gone) {
+      part.list.delete(key);
+      part.gone.set(key, listed.software);
+      return;
+    }
+    part.gone.delete(key);
+    if (part.list.has(key)) return;
+    if (part.list.size >= HOST_RECORDS_MAX) {
       faults.add('More packages on one asset than can be held');
-      continue;
+      return;
     }
-    if (known === undefined) texts.set(key, full);
-    list.add(known ?? full);
-  }
-  return { file: path, format, hosts: new Map([...hosts].map(([name, list]) => [name, [...list]])), faults };
-}
-
-function recordsOf(
-  path: string,
-  format: InventoryFormat,
-  faults: Faults,
-  options: InventoryOptions,
-): AsyncIterable<ListedSoftware> {
-  const lines = () => linesOf(bytesOf(path), faults);
-  switch (format) {
-    case 'cyclonedx-json':
-      return readCycloneDxJson(bytesOf(path), faults);
-    case 'cyclonedx-xml':
-      return xmlRecords(path, faults);
-    case 'spdx-json':
-      return readSpdxJson(bytesOf(path), faults);
-    case 'osquery-rows':
-      return readOsqueryRows(bytesOf(path), faults);
-    case 'osquery-log':
-      return readOsqueryLog(lines(), faults);
-    case 'dpkg-status':
-      return readDpkgStatus(lines(), faults);
-    case 'rpm-list':
-      return readRpmList(lines(), faults);
-    case 'csv':
-      return readCsv(lines(), faults, options.columns ?? {});
+    const known = texts.get(key);
+    if (known === undefined) texts.set(key, listed.software);
+    part.list.set(key, known ?? listed.software);
   }
 }
 
-async function* xmlRecords(path: string, faults: Faults): AsyncGenerator<ListedSoftware> {
-  yield* readCycloneDxXml(await textOf(path, XML_BYTES_MAX), faults);
+/** Packages of a distribution that do not say its release get the host's. */
+function released(list: readonly SoftwareRecord[], release: string | undefined): readonly SoftwareRecord[] {
+  if (release === undefined) return list;
+  const needs = (one: SoftwareRecord) => !one.release && ['deb', 'rpm', 'apk'].includes(one.ecosystem);
+  return list.some(needs) ? list.map((one) => (needs(one) ? { ...one, release } : one)) : list;
 }
 
 const nameOf = (path: string) =>
   basename(path)
-    .replace(/\.(gz|json|xml|csv|txt|cdx|spdx|bom)+$/i, '')
+    .replace(/\.(gz|json|xml|csv|txt|cdx|spdx|bom|xlsx|log)+$/i, '')
     .slice(0, 256) || 'asset';
-
-/** What the first bytes say; null when they say nothing. */
-async function formatOf(path: string): Promise<InventoryFormat | null> {
-  let head = '';
-  for await (const chunk of bytesOf(path)) {
-    head = Buffer.from(chunk)
-      .subarray(0, 16_384)
-      .toString('utf8')
-      .replace(/^\uFEFF/, '')
-      .trimStart();
-    break;
-  }
-  if (head === '') await headOf(path);
-  if (head.startsWith('<')) return head.includes('cyclonedx.org/schema/bom') ? 'cyclonedx-xml' : null;
-  if (head.startsWith('{')) {
-    if (/"bomFormat"\s{0,8}:\s{0,8}"CycloneDX"/.test(head) || head.includes('cyclonedx.org/schema'))
-      return 'cyclonedx-json';
-    if (head.includes('"SPDX') || head.includes('"spdxVersion"') || head.includes('spdx.org/rdf')) return 'spdx-json';
-    if (head.includes('"hostIdentifier"') || head.includes('"snapshot"') || head.includes('"columns"'))
-      return 'osquery-log';
-    return null;
-  }
-  if (head.startsWith('[')) return head.includes('"name"') && head.includes('"version"') ? 'osquery-rows' : null;
-  if (/^Package: /m.test(head) && /^(Version|Status): /m.test(head)) return 'dpkg-status';
-  const line = head.split('\n', 1)[0]?.trim() ?? '';
-  if (
-    /^[\w.+-]+\t[^\t]+\t[^\t]*\t[^\t]*$/.test(line) ||
-    /^[\w.+~^-]+\.(x86_64|noarch|i[3-6]86|aarch64|ppc64le|s390x)$/.test(line)
-  )
-    return 'rpm-list';
-  return /[,;\t]/.test(line) ? 'csv' : null;
-}

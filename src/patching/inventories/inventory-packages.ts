@@ -1,12 +1,11 @@
-/** Lists of packages: osquery's deb and rpm tables, the dpkg status file, `rpm -qa`, `apk list` databases. */
+/** Lists of packages: the dpkg status file, `rpm -qa`, apk's database and what `apk list` prints. */
 
-import { type Faults, isObject, type Json, listAt, textAt } from '../patching-input.ts';
-import { jsonPieces } from '../patching-json-items.ts';
+import type { Faults } from '../patching-input.ts';
 import { bounded, type SoftwareRecord } from '../patching-package.ts';
-import type { ListedSoftware } from './inventory-cyclonedx.ts';
+import type { Listed } from './inventory-facts.ts';
 
 /** `name (version)` of dpkg's Source and of osquery's `source`; the version only where it differs. */
-function sourceOf(text: string): { source_name?: string; source_version?: string } {
+export function sourceOf(text: string): { source_name?: string; source_version?: string } {
   const bracket = text.indexOf(' (');
   if (text === '') return {};
   if (bracket < 0) return { source_name: text };
@@ -14,7 +13,7 @@ function sourceOf(text: string): { source_name?: string; source_version?: string
 }
 
 /** /var/lib/dpkg/status: paragraphs; only packages that are installed. */
-export async function* readDpkgStatus(lines: AsyncIterable<string>, faults: Faults): AsyncGenerator<ListedSoftware> {
+export async function* readDpkgStatus(lines: AsyncIterable<string>, faults: Faults): AsyncGenerator<Listed> {
   let fields = new Map<string, string>();
   const take = (): SoftwareRecord | null | undefined => {
     const status = fields.get('status');
@@ -51,7 +50,7 @@ export async function* readDpkgStatus(lines: AsyncIterable<string>, faults: Faul
 }
 
 /** `rpm -qa`: `name-version-release.arch` a line, or name, [epoch:]version-release, arch and source RPM by tabs. */
-export async function* readRpmList(lines: AsyncIterable<string>, faults: Faults): AsyncGenerator<ListedSoftware> {
+export async function* readRpmList(lines: AsyncIterable<string>, faults: Faults): AsyncGenerator<Listed> {
   for await (const raw of lines) {
     const line = raw.trim();
     if (line === '' || line.startsWith('gpg-pubkey')) continue;
@@ -61,7 +60,7 @@ export async function* readRpmList(lines: AsyncIterable<string>, faults: Faults)
   }
 }
 
-function rpmName(line: string): SoftwareRecord | null {
+export function rpmName(line: string): SoftwareRecord | null {
   const dot = line.lastIndexOf('.');
   const release = line.lastIndexOf('-', dot);
   const version = line.lastIndexOf('-', release - 1);
@@ -87,67 +86,56 @@ function rpmColumns(columns: readonly string[]): SoftwareRecord | null {
   });
 }
 
-/** osquery: an array of rows, or logged results `{hostIdentifier, name, snapshot: […]}`, one object a line. */
-export async function* readOsqueryRows(
-  chunks: AsyncIterable<Uint8Array>,
-  faults: Faults,
-): AsyncGenerator<ListedSoftware> {
-  for await (const piece of jsonPieces(chunks)) {
-    if (piece.kind === 'fault') faults.add(piece.what);
-    else if (isObject(piece.value)) yield* osqueryRow(piece.value, null, '', faults);
-  }
-}
-
-export async function* readOsqueryLog(lines: AsyncIterable<string>, faults: Faults): AsyncGenerator<ListedSoftware> {
+/** /lib/apk/db/installed (apk-tools, "Installed database V2"): one letter a field, an empty line after each package. */
+export async function* readApkDatabase(lines: AsyncIterable<string>, faults: Faults): AsyncGenerator<Listed> {
+  let fields = new Map<string, string>();
+  const flush = (): Listed | null => {
+    const [name = '', version = '', origin = '', arch = ''] = ['P', 'V', 'o', 'A'].map((key) => fields.get(key));
+    const empty = fields.size === 0;
+    fields = new Map();
+    if (empty) return null;
+    const software =
+      version === ''
+        ? null
+        : bounded({
+            ecosystem: 'apk',
+            name,
+            version,
+            ...(origin === '' ? {} : { source_name: origin }),
+            ...(arch === '' ? {} : { arch }),
+          });
+    if (software) return { host: null, software };
+    faults.add('A paragraph without package or version');
+    return null;
+  };
   for await (const line of lines) {
-    if (line.trim() === '') continue;
-    let value: unknown;
-    try {
-      value = JSON.parse(line);
-    } catch {
-      faults.add('A line that is no JSON');
-      continue;
-    }
-    if (!isObject(value)) faults.add('A line that is no result');
-    else if (!Array.isArray(value.snapshot)) faults.add('A differential result: only snapshots say what is installed');
-    else
-      for (const row of listAt(value, 'snapshot'))
-        if (isObject(row))
-          yield* osqueryRow(row, textAt(value, 'hostIdentifier') || null, textAt(value, 'name'), faults);
+    if (line.trim() === '') {
+      const done = flush();
+      if (done) yield done;
+    } else if (/^[A-Za-z]:/.test(line) && !fields.has(line[0] as string))
+      fields.set(line[0] as string, line.slice(2).trim());
   }
+  const done = flush();
+  if (done) yield done;
 }
 
-function* osqueryRow(row: Json, host: string | null, query: string, faults: Faults): Generator<ListedSoftware> {
-  const name = textAt(row, 'name');
-  const rpm = 'release' in row || (query.includes('rpm') && !query.includes('deb'));
-  const software = rpm ? osqueryRpm(row, name) : osqueryDeb(row, name);
-  const status = textAt(row, 'status');
-  if (status !== '' && !status.endsWith(' installed')) return;
-  if (software === null || software.version === '') faults.add('A row without name or version');
-  else yield { host: host ?? (textAt(row, 'hostIdentifier') || null), software };
-}
-
-function osqueryRpm(row: Json, name: string): SoftwareRecord | null {
-  const epoch = textAt(row, 'epoch');
-  const release = textAt(row, 'release');
-  const named = rpmName(textAt(row, 'source').replace(/\.rpm$/, ''));
-  return bounded({
-    ecosystem: 'rpm',
-    name,
-    version: `${epoch === '' || epoch === '0' ? '' : `${epoch}:`}${textAt(row, 'version')}${release === '' ? '' : `-${release}`}`,
-    ...(textAt(row, 'arch') === '' ? {} : { arch: textAt(row, 'arch') }),
-    ...(named ? { source_name: named.name } : {}),
-  });
-}
-
-// osquery's `version` of deb_packages is the whole version, its `revision` only the last part of it again.
-function osqueryDeb(row: Json, name: string): SoftwareRecord | null {
-  return bounded({
-    ecosystem: 'deb',
-    name,
-    version: textAt(row, 'version'),
-    source_name: name,
-    ...sourceOf(textAt(row, 'source')),
-    ...(textAt(row, 'arch') === '' ? {} : { arch: textAt(row, 'arch') }),
-  });
+/** `apk list -I`: `name-version arch {origin} (licence) [installed]`; `apk info -v`: `name-version`. */
+export async function* readApkList(lines: AsyncIterable<string>, faults: Faults): AsyncGenerator<Listed> {
+  for await (const raw of lines) {
+    const line = raw.trim().slice(0, 1000);
+    if (line === '' || line.startsWith('WARNING')) continue;
+    const [full = '', arch = '', origin = ''] = line.split(/\s+/, 3);
+    const name = /^(.+)-([0-9][^-]*-r[0-9]+)$/.exec(full);
+    const software = name
+      ? bounded({
+          ecosystem: 'apk',
+          name: name[1] as string,
+          version: name[2] as string,
+          ...(arch === '' ? {} : { arch }),
+          ...(origin.startsWith('{') ? { source_name: origin.replace(/[{}]/g, '') } : {}),
+        })
+      : null;
+    if (software) yield { host: null, software };
+    else faults.add('A line that is no package');
+  }
 }

@@ -3,9 +3,9 @@
 import { type Faults, isObject, type Json, listAt, textAt } from '../patching-input.ts';
 import { jsonPieces } from '../patching-json-items.ts';
 import { parsePurl } from '../patching-package.ts';
-import type { ListedSoftware } from './inventory-cyclonedx.ts';
+import type { Listed } from './inventory-facts.ts';
 
-export async function* readSpdxJson(chunks: AsyncIterable<Uint8Array>, faults: Faults): AsyncGenerator<ListedSoftware> {
+export async function* readSpdxJson(chunks: AsyncIterable<Uint8Array>, faults: Faults): AsyncGenerator<Listed> {
   for await (const piece of jsonPieces(chunks)) {
     if (piece.kind === 'fault') {
       faults.add(piece.what);
@@ -20,6 +20,37 @@ export async function* readSpdxJson(chunks: AsyncIterable<Uint8Array>, faults: F
       faults.add('A package without package URL or version');
     else yield { host: null, software: { ...software, version } };
   }
+}
+
+/** SPDX 2.x tag-value: `PackageName:`, `PackageVersion:`, `ExternalRef: PACKAGE-MANAGER purl pkg:…`. */
+export async function* readSpdxTagValue(lines: AsyncIterable<string>, faults: Faults): AsyncGenerator<Listed> {
+  let current: { purl: string; version: string } | null = null as { purl: string; version: string } | null;
+  const flush = (): Listed | null => {
+    if (current === null) return null;
+    const software = parsePurl(current.purl);
+    const version = software?.version || current.version;
+    current = null;
+    if (software !== null && version !== '' && version !== 'NOASSERTION')
+      return { host: null, software: { ...software, version } };
+    faults.add('A package without package URL or version');
+    return null;
+  };
+  for await (const line of lines) {
+    const colon = line.indexOf(':');
+    const tag = line.slice(0, colon);
+    const value = line.slice(colon + 1).trim();
+    if (tag === 'PackageName') {
+      const done = flush();
+      if (done) yield done;
+      current = { purl: '', version: '' };
+    } else if (current !== null && tag === 'PackageVersion') current.version = value;
+    else if (current !== null && tag === 'ExternalRef') {
+      const [, kind, locator = ''] = value.split(/\s+/, 3);
+      if (kind === 'purl') current.purl = locator;
+    }
+  }
+  const done = flush();
+  if (done) yield done;
 }
 
 function purlOfPackage(value: Json): string {

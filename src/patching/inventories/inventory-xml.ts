@@ -1,4 +1,7 @@
-/** A scanner for plain XML: elements and their text. Entities are the five of XML and numbers; a DOCTYPE ends the reading. */
+/**
+ * A scanner for plain XML that takes its text in pieces: elements and their text. Entities are the five of XML and
+ * numbers; a DOCTYPE ends the reading.
+ */
 
 import type { Faults } from '../patching-input.ts';
 
@@ -8,66 +11,105 @@ export type XmlNode =
 
 const DEPTH_MAX = 100;
 const TAG_CHARS_MAX = 64 * 1024;
+/** A comment or CDATA part, and the text of one element. */
+const PART_CHARS_MAX = 4 * 1024 * 1024;
 const ENTITIES: Readonly<Record<string, string>> = { lt: '<', gt: '>', amp: '&', quot: '"', apos: "'" };
 
+export interface XmlScanner {
+  /** The nodes that the text so far completes; none after a fault. */
+  take(text: string, last: boolean): XmlNode[];
+}
+
 /** Names without their namespace prefix; `close` carries the text that was directly in the element. */
-export function* scanXml(text: string, faults: Faults): Generator<XmlNode> {
+export function createXmlScanner(faults: Faults): XmlScanner {
   const names: string[] = [];
   const texts: string[] = [];
-  let at = 0;
-  while (at < text.length) {
-    const tag = text.indexOf('<', at);
-    const plain = text.slice(at, tag < 0 ? undefined : tag);
-    if (texts.length > 0) texts[texts.length - 1] += plainText(plain);
-    if (tag < 0) break;
-    const skipped = skip(text, tag);
-    if (skipped !== null) {
-      if (text.startsWith('<![CDATA[', tag) && texts.length > 0)
-        texts[texts.length - 1] += text.slice(tag + 9, skipped - 3);
-      at = skipped;
-      continue;
+  let rest = '';
+  let stopped = false;
+  const stop = (what: string): null => {
+    faults.add(what);
+    stopped = true;
+    return null;
+  };
+  const addText = (text: string) => {
+    const top = texts.length - 1;
+    const known = texts[top];
+    if (known !== undefined && known.length < PART_CHARS_MAX) texts[top] = known + text;
+  };
+  /** Reads from `at`, where a `<` stands; answers where to go on, null when more text is needed or all is over. */
+  const tag = (text: string, at: number, last: boolean, out: XmlNode[]): number | null => {
+    const part = partAt(text, at);
+    if (part !== null) {
+      const end = text.indexOf(part.stop, at + part.start.length);
+      if (end < 0) {
+        if (last || text.length - at > PART_CHARS_MAX) return stop('XML with a part that has no end');
+        return null;
+      }
+      if (part.start === '<![CDATA[') addText(text.slice(at + 9, end));
+      return end + part.stop.length;
     }
-    const end = endOfTag(text, tag);
-    if (end < 0 || text.startsWith('<!', tag)) return faults.add('XML with a DOCTYPE or a broken tag');
-    const inner = text.slice(tag + 1, end);
-    at = end + 1;
+    if (!last && text.length - at < 9) return null;
+    if (text.startsWith('<!', at)) return stop('XML with a DOCTYPE or a broken tag');
+    const end = endOfTag(text, at);
+    if (end < 0) return last || text.length - at > TAG_CHARS_MAX ? stop('XML with a DOCTYPE or a broken tag') : null;
+    element(text.slice(at + 1, end), out);
+    return stopped ? null : end + 1;
+  };
+  const element = (inner: string, out: XmlNode[]): void => {
     if (inner.startsWith('/')) {
       const name = names.pop();
       const own = texts.pop() ?? '';
       if (name === undefined || name !== local(inner.slice(1).trim()))
-        return faults.add('XML whose elements do not match');
-      yield { kind: 'close', name, text: own.trim(), parents: names };
-      continue;
+        return void stop('XML whose elements do not match');
+      out.push({ kind: 'close', name, text: own.trim(), parents: names.slice() });
+      return;
     }
     const empty = inner.endsWith('/');
     const body = empty ? inner.slice(0, -1) : inner;
     const name = local(/^[^\s]*/.exec(body)?.[0] ?? '');
-    yield { kind: 'open', name, attributes: attributesOf(body) };
-    if (empty) yield { kind: 'close', name, text: '', parents: names };
+    out.push({ kind: 'open', name, attributes: attributesOf(body) });
+    if (empty) out.push({ kind: 'close', name, text: '', parents: names.slice() });
+    else if (names.length >= DEPTH_MAX) stop('XML that is nested too deeply');
     else {
-      if (names.length >= DEPTH_MAX) return faults.add('XML that is nested too deeply');
       names.push(name);
       texts.push('');
     }
-  }
-  if (names.length > 0) faults.add('XML that ends in the middle');
+  };
+  return {
+    take(more, last) {
+      const out: XmlNode[] = [];
+      const text = rest + more;
+      let at = 0;
+      while (!stopped && at < text.length) {
+        const next = text.indexOf('<', at);
+        // Text is held back until its end: an entity may be cut in two.
+        if (next < 0 && !last && text.length - at < PART_CHARS_MAX) break;
+        if (texts.length > 0) addText(plainText(text.slice(at, next < 0 ? undefined : next)));
+        if (next < 0) {
+          at = text.length;
+          break;
+        }
+        const after = tag(text, next, last, out);
+        at = after ?? next;
+        if (after === null) break;
+      }
+      rest = stopped ? '' : text.slice(at);
+      if (last && !stopped && names.length > 0) stop('XML that ends in the middle');
+      return out;
+    },
+  };
 }
+
+export const scanXml = (text: string, faults: Faults): XmlNode[] => createXmlScanner(faults).take(text, true);
 
 const local = (name: string) => name.slice(name.indexOf(':') + 1);
 
-/** After a comment, an instruction or a CDATA part; null when there is none. */
-function skip(text: string, at: number): number | null {
-  for (const [start, stop] of [
-    ['<!--', '-->'],
-    ['<?', '?>'],
-    ['<![CDATA[', ']]>'],
-  ] as const)
-    if (text.startsWith(start, at)) {
-      const end = text.indexOf(stop, at + start.length);
-      return end < 0 ? text.length : end + stop.length;
-    }
-  return null;
-}
+const PARTS = [
+  { start: '<!--', stop: '-->' },
+  { start: '<?', stop: '?>' },
+  { start: '<![CDATA[', stop: ']]>' },
+] as const;
+const partAt = (text: string, at: number) => PARTS.find(({ start }) => text.startsWith(start, at)) ?? null;
 
 function endOfTag(text: string, at: number): number {
   let quote = '';
@@ -83,6 +125,7 @@ function endOfTag(text: string, at: number): number {
 
 function attributesOf(body: string): Record<string, string> {
   const found: Record<string, string> = Object.create(null) as Record<string, string>;
+  if (!body.includes('=')) return found;
   for (const match of body.matchAll(/\s([A-Za-z_:][\w:.-]{0,63})\s{0,8}=\s{0,8}(?:"([^"]*)"|'([^']*)')/g))
     found[local(match[1] as string)] = plainText(match[2] ?? match[3] ?? '');
   return found;
