@@ -171,7 +171,7 @@ program
 
 program
   .command('bench')
-  .description('benchmarks: ingest, archive, search, detect, decode, inspect, stream')
+  .description('benchmarks, one word each; bench/README.md says what each measures')
   .argument('<name>')
   .argument('[options...]', 'passed on to the benchmark')
   .option('--json', 'the figures as one JSON object (they always are)')
@@ -211,12 +211,14 @@ async function lateCommands(verb: string | undefined): Promise<void> {
     verb === undefined || verb === 'help' || verb === '--help' || verb === '-h' || verbs.includes(verb);
   if (wants('archive', 'hunt')) (await import('./archive/index.ts')).archiveCommands(program, terminal);
   if (wants('audit')) (await import('./store/index.ts')).auditCommands(program, terminal);
-  if (wants('inspect')) {
+  if (wants('inspect', 'relay')) {
     const openStore = async (dir: string) => {
       const { prepareDataDir } = await import('./main-serve.ts');
       return (await import('./store/index.ts')).openStore({ dataDir: await prepareDataDir(dir), clock: systemClock });
     };
-    (await import('./network/index.ts')).networkCommands(program, terminal, { openStore, clock: systemClock });
+    const { networkCommands, relayCommands } = await import('./network/index.ts');
+    networkCommands(program, terminal, { openStore, clock: systemClock });
+    relayCommands(program, terminal, { openStore, clock: systemClock });
   }
   if (wants('tls', 'people', 'token')) (await import('./api/index.ts')).apiCommands(program, terminal);
   if (wants('import')) (await import('./ingest/index.ts')).ingestCommands(program, terminal);

@@ -8,6 +8,7 @@ export { networkCommands } from './network-commands.ts';
 export { readCapture } from './network-input.ts';
 export { createInspector } from './network-inspect.ts';
 export { keyedHash } from './network-service.ts';
+export { relayCommands } from './relay/index.ts';
 
 export function createNetwork(o: { store: Store; clock: Clock }): Room {
   return { name: 'network', coverage: () => networkCoverage(o.store) };
