@@ -52,6 +52,11 @@ const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`;
 export const parquetTable = (paths: readonly string[]): string =>
   `read_parquet([${paths.map(literal).join(', ')}], hive_partitioning = false)`;
 
+/** Timestamps beyond this do not fit into microseconds that a number can hold. */
+const TIME_MS_MAX = 8.64e12;
+
+export const clampTime = (ms: number): number => Math.max(-TIME_MS_MAX, Math.min(TIME_MS_MAX, Math.trunc(ms)));
+
 /** A time literal of Unix milliseconds. */
 export const timestamp = (ms: number): string => `make_timestamp(${Math.round(ms * 1000)}::BIGINT)`;
 

@@ -1,12 +1,12 @@
 /** Counts events by time: from the manifest and the side indexes where they say enough, from the files otherwise. */
 
 import { AsepsisError, type HistogramBucket, type SearchRequest } from '../core/index.ts';
-import { timestamp } from './archive-duckdb.ts';
+import { type Candidate, candidates, MINUTE_MS } from './archive-candidates.ts';
+import { clampTime, timestamp } from './archive-duckdb.ts';
 import type { FileEntry } from './archive-manifest.ts';
 import type { Query } from './archive-query.ts';
-import { type ArchiveView, clampTime, conditionFor, relevantFiles, tableOf } from './archive-search.ts';
+import { type ArchiveView, conditionFor, tableOf } from './archive-search.ts';
 
-const MINUTE_MS = 60_000;
 /** Up to this many buckets, empty ones are listed too; a chart has no more columns. */
 const FILLED_MAX = 2000;
 const BUCKETS_MAX = 50_000;
@@ -31,9 +31,9 @@ export async function countByTime(
       throw new AsepsisError('BAD_REQUEST', 'So many buckets are of no use; make them longer.');
   };
   const opened: FileEntry[] = [];
-  for await (const entry of relevantFiles(view, query, fromMs, toMs)) {
-    const known = query.kind === 'all' && (await countKnown(view, entry, fromMs, toMs, bucketMs, add));
-    if (!known) opened.push(entry);
+  for await (const candidate of candidates(view, query, fromMs, toMs)) {
+    const counted = await countKnown(view, query, candidate, { fromMs, toMs, bucketMs, add });
+    if (!counted) opened.push(candidate.entry);
   }
   for (let i = 0; i < opened.length; i += FILES_MAX) {
     const files = opened.slice(i, i + FILES_MAX);
@@ -47,28 +47,29 @@ export async function countByTime(
   return listed(counts, fromMs, toMs, bucketMs);
 }
 
+interface Counting {
+  readonly fromMs: number;
+  readonly toMs: number;
+  readonly bucketMs: number;
+  readonly add: (timeMs: number, count: number) => void;
+}
+
 /** Counts a file without opening it; false when neither manifest nor index can say. */
-async function countKnown(
-  view: ArchiveView,
-  entry: FileEntry,
-  fromMs: number,
-  toMs: number,
-  bucketMs: number,
-  add: (timeMs: number, count: number) => void,
-): Promise<boolean> {
+async function countKnown(view: ArchiveView, query: Query, candidate: Candidate, o: Counting): Promise<boolean> {
+  const { entry, known } = candidate;
   const [first, last] = entry.time;
-  const inside = first >= fromMs && last < toMs;
-  if (inside && Math.floor(first / bucketMs) === Math.floor(last / bucketMs)) {
-    add(first, entry.rows);
+  const inside = first >= o.fromMs && last < o.toMs;
+  if (query.kind === 'all' && inside && Math.floor(first / o.bucketMs) === Math.floor(last / o.bucketMs)) {
+    o.add(first, entry.rows);
     return true;
   }
   const aligned = (ms: number) => ms % MINUTE_MS === 0;
-  if (bucketMs % MINUTE_MS !== 0 || !(inside || (aligned(fromMs) && aligned(toMs)))) return false;
-  const minutes = (await view.indexes.get(entry))?.minutes;
+  if (o.bucketMs % MINUTE_MS !== 0 || !(inside || (aligned(o.fromMs) && aligned(o.toMs)))) return false;
+  const minutes = query.kind === 'all' ? (await view.indexes.get(entry))?.minutes : known?.exact ? known.minutes : null;
   if (minutes === null || minutes === undefined) return false;
   for (const [minute, count] of minutes) {
     const timeMs = minute * MINUTE_MS;
-    if (inside || (timeMs >= fromMs && timeMs < toMs)) add(timeMs, count);
+    if (inside || (timeMs >= o.fromMs && timeMs < o.toMs)) o.add(timeMs, count);
   }
   return true;
 }

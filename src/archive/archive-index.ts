@@ -1,7 +1,7 @@
 /**
  * The side index of one sealed file: a Bloom filter (Bloom 1970; double hashing after Kirsch and Mitzenmacher 2006) over
- * addresses, names and hashes, events by minute, and how original fields were folded. A search for one address asks it
- * before it opens the file; a histogram without a query needs nothing else.
+ * addresses, names and hashes, their postings by minute, the pieces of words in raw records, events by minute, and how
+ * original fields were folded. Searches ask it before they open the file; many histograms need nothing else.
  */
 
 import { createHash } from 'node:crypto';
@@ -26,6 +26,22 @@ export interface SideIndex {
   /** The different `fields_same` texts; null when there are too many. */
   readonly same: readonly string[] | null;
   readonly bloom: Uint8Array;
+  /** The columns with a value anywhere in the file; null when nobody looked. */
+  readonly columns: readonly string[] | null;
+  /** Indexed columns whose values are all in the postings. */
+  readonly posted: readonly string[];
+  /** Where the buckets of the postings begin; null without postings. */
+  readonly fanout: Buffer | null;
+  /** Places in the index file: where the postings and the pieces of words begin, and its end. */
+  readonly postingsAt: number;
+  readonly gramsAt: number;
+  readonly end: number;
+}
+
+/** What an index file is made of. */
+export interface IndexParts extends Pick<SideIndex, 'minutes' | 'same' | 'bloom' | 'columns' | 'posted'> {
+  readonly postings: Uint8Array;
+  readonly grams: Uint8Array;
 }
 
 export const MINUTES_MAX = 4096;
@@ -36,6 +52,10 @@ const BITS_PER_VALUE = 10;
 const PROBES = 7;
 const BLOOM_BYTES_MIN = 64;
 const BLOOM_BYTES_MAX = 2 * 1024 * 1024;
+/** The line in front holds at most `MINUTES_MAX` and `SAME_MAX` items. */
+const INDEX_LINE_MAX = 4 * 1024 * 1024;
+/** The table in front of the postings: 256 buckets and the end. */
+export const FANOUT_BYTES = 257 * 4;
 
 function hashes(column: string, value: string): [number, number] {
   let a = 0x811c9dc5;
@@ -50,6 +70,9 @@ function hashes(column: string, value: string): [number, number] {
   for (let i = 0; i < value.length; i++) mix(value.charCodeAt(i));
   return [finish(a), finish(b) | 1];
 }
+
+/** A number of 32 bits that says in which bucket of the postings a value stands. */
+export const valueHash = (column: string, value: string): number => hashes(column, value)[0];
 
 /** The finaliser of MurmurHash3: neighbours in, strangers out. */
 function finish(value: number): number {
@@ -88,22 +111,54 @@ export function bloomHas(bloom: Uint8Array, column: string, value: string): bool
   return true;
 }
 
-/** One line of JSON, then the filter's bytes. */
-export function encodeIndex(index: SideIndex): Buffer {
-  const head = { version: 1, minutes: index.minutes, same: index.same, bytes: index.bloom.length };
-  return Buffer.concat([Buffer.from(`${JSON.stringify(head)}\n`), index.bloom]);
+/** One line of JSON, then the filter's bytes, the postings, the pieces of words. */
+export function encodeIndex(parts: IndexParts): Buffer {
+  const { minutes, same, columns, posted, bloom, postings, grams } = parts;
+  const sizes = { bytes: bloom.length, postings: postings.length, grams: grams.length };
+  const head = { version: 2, minutes, same, columns, posted, ...sizes };
+  return Buffer.concat([Buffer.from(`${JSON.stringify(head)}\n`), bloom, postings, grams]);
 }
 
-/** The index; null when the bytes are not one (a search then opens the file instead). */
-export function decodeIndex(bytes: Buffer): SideIndex | null {
-  const end = bytes.indexOf(10);
-  if (end < 0) return null;
+interface Head extends Pick<SideIndex, 'minutes' | 'same'> {
+  readonly bytes: number;
+  /** Absent in version 1, like what follows. */
+  readonly postings?: number;
+  readonly grams?: number;
+  readonly columns?: readonly string[] | null;
+  readonly posted?: readonly string[];
+}
+
+/** Bytes at the start of an index file that nearly always hold all that is kept of it. */
+export const INDEX_START_BYTES = 48 * 1024;
+
+/**
+ * The index out of the first bytes of its file; a number when that many are needed; null when the bytes are not one (a
+ * search then opens the file instead).
+ */
+export function decodeIndex(bytes: Buffer): SideIndex | number | null {
+  const line = bytes.indexOf(10);
+  if (line < 0) return bytes.length >= INDEX_LINE_MAX ? null : bytes.length * 4;
   try {
-    const head = JSON.parse(bytes.toString('utf8', 0, end)) as Pick<SideIndex, 'minutes' | 'same'> & { bytes: number };
-    const bloom = bytes.subarray(end + 1);
-    const size = bloom.length;
-    if (size !== head.bytes || size < BLOOM_BYTES_MIN || (size & (size - 1)) !== 0) return null;
-    return { minutes: head.minutes, same: head.same, bloom };
+    const head = JSON.parse(bytes.toString('utf8', 0, line)) as Head;
+    const size = head.bytes;
+    if (!Number.isSafeInteger(size) || size < BLOOM_BYTES_MIN || size > BLOOM_BYTES_MAX || (size & (size - 1)) !== 0)
+      return null;
+    const postings = head.postings ?? 0;
+    const postingsAt = line + 1 + size;
+    const gramsAt = postingsAt + postings;
+    const needed = postingsAt + (postings === 0 ? 0 : FANOUT_BYTES);
+    if (bytes.length < needed) return needed;
+    return {
+      minutes: head.minutes,
+      same: head.same,
+      columns: head.columns ?? null,
+      posted: head.posted ?? [],
+      bloom: Buffer.from(bytes.subarray(line + 1, postingsAt)),
+      fanout: postings === 0 ? null : Buffer.from(bytes.subarray(postingsAt, needed)),
+      postingsAt,
+      gramsAt,
+      end: gramsAt + (head.grams ?? 0),
+    };
   } catch {
     return null;
   }

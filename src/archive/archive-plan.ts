@@ -114,5 +114,6 @@ function chooseFiles(files: readonly FileEntry[], limits: UpkeepLimits): FileEnt
     chosen.push(entry);
     rows += entry.rows;
   }
-  return chosen.sort((a, b) => a.time[0] - b.time[0]);
+  // One file alone is no smaller or quicker for being written again.
+  return chosen.length > 1 ? chosen.sort((a, b) => a.time[0] - b.time[0]) : [];
 }

@@ -195,6 +195,15 @@ function jsonTest(name: string, match: Match, bind: Bind): string {
 const INDEXED = new Set<string>(INDEXED_COLUMNS);
 const ASCII = /^[\x20-\x7e]*$/;
 
+/** The value in lower case that a part of a query asks an indexed column for; null for every other part. */
+export function indexedValue(query: Query): string | null {
+  if (query.kind !== 'field') return null;
+  const { name, match } = query;
+  if (match.kind !== 'equals' || !INDEXED.has(name) || !ASCII.test(match.value)) return null;
+  if (ADDRESSES.has(name) && match.value.includes('/')) return null;
+  return match.value.toLowerCase();
+}
+
 /** False only when no event of a file with this filter can match. */
 export function mayMatch(query: Query, bloom: Uint8Array): boolean {
   switch (query.kind) {
@@ -203,17 +212,35 @@ export function mayMatch(query: Query, bloom: Uint8Array): boolean {
     case 'or':
       return query.items.some((item) => mayMatch(item, bloom));
     case 'field': {
-      const { name, match } = query;
-      if (match.kind !== 'equals' || !INDEXED.has(name) || !ASCII.test(match.value)) return true;
-      if (ADDRESSES.has(name) && match.value.includes('/')) return true;
-      return bloomHas(bloom, name, match.value.toLowerCase());
+      const value = indexedValue(query);
+      return value === null || bloomHas(bloom, query.name, value);
     }
     default:
       return true;
   }
 }
 
-/** Does the query gain from side indexes at all? */
+/** Does the query gain from the filter at all? */
 export function usesIndex(query: Query): boolean {
   return !mayMatch(query, new Uint8Array(64));
+}
+
+/** The texts that the raw record of every match has in it. */
+function rawTexts(query: Query): readonly string[] {
+  if (query.kind === 'text') return query.parts;
+  if (query.kind !== 'field' || query.name !== 'raw') return [];
+  if (query.match.kind === 'wild') return query.match.parts;
+  return query.match.kind === 'equals' ? [query.match.value] : [];
+}
+
+/** False only when no raw record of a file can match. @param has may a record have this text in it? */
+export function mayHaveText(query: Query, has: (text: string) => boolean): boolean {
+  if (query.kind === 'and') return query.items.every((item) => mayHaveText(item, has));
+  if (query.kind === 'or') return query.items.some((item) => mayHaveText(item, has));
+  return rawTexts(query).every(has);
+}
+
+/** Does the query gain from knowing the pieces of words? */
+export function hasText(query: Query): boolean {
+  return !mayHaveText(query, () => false);
 }

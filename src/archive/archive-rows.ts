@@ -16,10 +16,14 @@ import { unfoldFields } from './archive-fields.ts';
 /** The order of a search, newest first; block and index make it total. */
 export const NEWEST_FIRST = '"time" DESC, seq DESC, idx DESC';
 
-/** The columns of a row, times as Unix milliseconds. */
-export const SELECT_LIST = ARCHIVE_COLUMNS.map((column) =>
-  column.kind === 'time' ? `epoch_ms("${column.name}")` : `"${column.name}"`,
-).join(', ');
+/** The columns of a row, times as Unix milliseconds. @param present columns that can have a value; null: all */
+export const selectOf = (present: ReadonlySet<string> | null): string =>
+  ARCHIVE_COLUMNS.map(({ name, kind, required }) => {
+    if (present !== null && !required && !present.has(name)) return 'NULL';
+    return kind === 'time' ? `epoch_ms("${name}")` : `"${name}"`;
+  }).join(', ');
+
+export const SELECT_LIST = selectOf(null);
 
 export interface RowPlace {
   readonly timeMs: number;

@@ -3,13 +3,14 @@
 import { join } from 'node:path';
 import type { DuckDBValue } from '@duckdb/node-api';
 import { type EventRecord, LIMITS, type SearchRequest } from '../core/index.ts';
-import { parquetTable, timestamp } from './archive-duckdb.ts';
+import { type Candidate, candidates, MINUTE_MS, wholeMinutes } from './archive-candidates.ts';
+import { clampTime, parquetTable, timestamp } from './archive-duckdb.ts';
 import { SAME_MAX } from './archive-index.ts';
 import type { IndexCache } from './archive-index-cache.ts';
 import type { FileEntry } from './archive-manifest.ts';
 import type { QueryPool } from './archive-pool.ts';
 import type { Query } from './archive-query.ts';
-import { type Condition, compileQuery, mayMatch, originalFields, usesIndex } from './archive-query-sql.ts';
+import { type Condition, compileQuery, originalFields } from './archive-query-sql.ts';
 import {
   afterSql,
   comparePlaces,
@@ -19,7 +20,7 @@ import {
   placeOf,
   type RowPlace,
   recordOf,
-  SELECT_LIST,
+  selectOf,
 } from './archive-rows.ts';
 
 export interface ArchiveView {
@@ -30,33 +31,14 @@ export interface ArchiveView {
   readonly files: readonly FileEntry[];
 }
 
-/** Timestamps beyond this do not fit into microseconds that a number can hold. */
-const TIME_MS_MAX = 8.64e12;
 /** Events looked at by the first query and by the largest one; doubling in between. */
 const ROWS_FIRST = 200_000;
 const ROWS_LAST = 8_000_000;
-const FILES_MAX = 64;
-
-export const clampTime = (ms: number): number => Math.max(-TIME_MS_MAX, Math.min(TIME_MS_MAX, Math.trunc(ms)));
+/** Files of one query: bounds its plan. A page of a value that occurs once in each file needs about as many. */
+const FILES_MAX = 128;
 
 export const tableOf = (view: ArchiveView, files: readonly FileEntry[]): string =>
   parquetTable(files.map((entry) => join(view.dir, entry.file)));
-
-/** Files that a search has to open, in the order of their newest event. */
-export async function* relevantFiles(
-  view: ArchiveView,
-  query: Query,
-  fromMs: number,
-  toMs: number,
-): AsyncGenerator<FileEntry> {
-  const within = view.files.filter((entry) => entry.time[1] >= fromMs && entry.time[0] < toMs);
-  within.sort((a, b) => b.time[1] - a.time[1]);
-  const indexed = usesIndex(query);
-  for (const entry of within) {
-    const index = indexed ? await view.indexes.get(entry) : null;
-    if (index === null || mayMatch(query, index.bloom)) yield entry;
-  }
-}
 
 /** How original fields of these files were folded, as far as the query asks for any. */
 async function foldings(view: ArchiveView, query: Query, files: readonly FileEntry[], signal?: AbortSignal) {
@@ -97,6 +79,68 @@ interface Found {
   readonly row: DuckDBValue[];
 }
 
+/** The columns that a search reads: a column that none of the files has a value in is not asked for. */
+async function selectList(view: ArchiveView, files: readonly FileEntry[]): Promise<string> {
+  const present = new Set<string>();
+  for (const entry of files) {
+    const columns = (await view.indexes.get(entry))?.columns ?? null;
+    if (columns === null) return selectOf(null);
+    for (const column of columns) present.add(column);
+  }
+  return selectOf(present);
+}
+
+interface Span {
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
+/**
+ * Time at or after which these files alone have the events that are wanted, as far as their indexes know; the start of
+ * the search otherwise. Row groups before it are not read.
+ */
+function enoughSince(batch: readonly Candidate[], span: Span, wanted: number): number {
+  const minutes = batch.flatMap((candidate) => wholeMinutes(candidate, span.fromMs, span.toMs));
+  minutes.sort((a, b) => b[0] - a[0]);
+  let count = 0;
+  for (const [minute, events] of minutes) {
+    count += events;
+    if (count >= wanted) return minute * MINUTE_MS;
+  }
+  return span.fromMs;
+}
+
+/** Collects files until they are worth a query: enough events for certain, or as many as may be looked through. */
+function createBatch(span: Span) {
+  let files: Candidate[] = [];
+  let rows = 0;
+  let sure = 0;
+  let budget = ROWS_FIRST;
+  return {
+    get files(): readonly Candidate[] {
+      return files;
+    },
+    /** Is it full before this one, when so many events are still wanted? */
+    full(next: Candidate, wanted: number): boolean {
+      if (files.length === 0) return false;
+      if (sure >= wanted || files.length >= FILES_MAX) return true;
+      return next.known?.exact !== true && rows + next.entry.rows > budget;
+    },
+    add(candidate: Candidate): void {
+      files.push(candidate);
+      // Of these, only what matches has to be read.
+      if (candidate.known?.exact !== true) rows += candidate.entry.rows;
+      for (const [, count] of wholeMinutes(candidate, span.fromMs, span.toMs)) sure += count;
+    },
+    next(): void {
+      files = [];
+      rows = 0;
+      sure = 0;
+      budget = Math.min(ROWS_LAST, budget * 2);
+    },
+  };
+}
+
 export async function searchFiles(
   view: ArchiveView,
   query: Query,
@@ -106,41 +150,44 @@ export async function searchFiles(
   const limit = Math.max(1, Math.min(LIMITS.pageRowsMax, Math.trunc(request.limit)));
   const fromMs = clampTime(request.fromMs);
   const after = request.after === undefined ? null : decodeCursor(request.after);
+  // The page before may have ended within a millisecond; its events are left out by their place.
   const toMs = Math.min(clampTime(request.toMs), after === null ? Infinity : after.timeMs + 1);
+  const span = { fromMs, toMs: after === null ? toMs : Math.min(toMs, after.timeMs) };
   let found: Found[] = [];
 
-  const ask = async (files: readonly FileEntry[]): Promise<void> => {
-    const condition = await conditionFor(view, query, files, signal);
-    const wheres = [`"time" >= ${timestamp(fromMs)}`, `"time" < ${timestamp(toMs)}`];
+  const ask = async (files: readonly Candidate[]): Promise<void> => {
+    const entries = files.map((candidate) => candidate.entry);
+    const condition = await conditionFor(view, query, entries, signal);
+    // A whole page of this batch alone: what was found before may be older than any of it.
+    const since = enoughSince(files, span, limit + 1);
+    const wheres = [`"time" >= ${timestamp(since)}`, `"time" < ${timestamp(toMs)}`];
     const last = found[limit];
     // Later queries need only what comes before the page's end so far.
     if (last !== undefined) wheres.push(`"time" >= ${timestamp(last.place.timeMs)}`);
     if (after !== null) wheres.push(afterSql(after, timestamp));
     wheres.push(condition.sql);
-    const sql = `SELECT ${SELECT_LIST} FROM ${tableOf(view, files)} WHERE ${wheres.join(' AND ')} ORDER BY ${NEWEST_FIRST} LIMIT ${limit + 1}`;
+    const list = await selectList(view, entries);
+    const sql = `SELECT ${list} FROM ${tableOf(view, entries)} WHERE ${wheres.join(' AND ')} ORDER BY ${NEWEST_FIRST} LIMIT ${limit + 1}`;
     const rows = await view.pool.rows(sql, condition.values, signal);
     found.push(...rows.map((row) => ({ place: placeOf(row), row })));
     found = found.sort((a, b) => comparePlaces(a.place, b.place)).slice(0, limit + 1);
   };
 
-  let batch: FileEntry[] = [];
-  let rows = 0;
-  let budget = ROWS_FIRST;
-  for await (const entry of relevantFiles(view, query, fromMs, toMs)) {
+  const batch = createBatch(span);
+  const done = (next: Candidate): boolean => {
     const last = found[limit];
-    if (last !== undefined && last.place.timeMs > entry.time[1]) break;
-    if (batch.length > 0 && (rows + entry.rows > budget || batch.length >= FILES_MAX)) {
-      await ask(batch);
-      batch = [];
-      rows = 0;
-      budget = Math.min(ROWS_LAST, budget * 2);
-      const end = found[limit];
-      if (end !== undefined && end.place.timeMs > entry.time[1]) break;
+    return last !== undefined && last.place.timeMs > next.entry.time[1];
+  };
+  for await (const candidate of candidates(view, query, fromMs, toMs)) {
+    if (done(candidate)) break;
+    if (batch.full(candidate, limit + 1 - found.length)) {
+      await ask(batch.files);
+      batch.next();
+      if (done(candidate)) break;
     }
-    batch.push(entry);
-    rows += entry.rows;
+    batch.add(candidate);
   }
-  if (batch.length > 0) await ask(batch);
+  if (batch.files.length > 0) await ask(batch.files);
   const page = found.slice(0, limit);
   const end = page.at(-1);
   return {

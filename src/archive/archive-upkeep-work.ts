@@ -4,16 +4,9 @@ import { mkdir, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Duck, fileHash, parquetTable, timestamp } from './archive-duckdb.ts';
 import { FOLDER, indexName, moveDurably, SLOT_MS, slotFolder, writeDurably } from './archive-files.ts';
-import {
-  bloomAdd,
-  createBloom,
-  encodeIndex,
-  INDEXED_COLUMNS,
-  MINUTES_MAX,
-  SAME_MAX,
-  type SideIndex,
-  sha256,
-} from './archive-index.ts';
+import { createGramsReader } from './archive-grams-of.ts';
+import { sha256 } from './archive-index.ts';
+import { indexFile } from './archive-index-build.ts';
 import type { FileEntry } from './archive-manifest.ts';
 
 export interface UpkeepTask {
@@ -28,16 +21,27 @@ export interface UpkeepTask {
 
 /** Hours or days that get a file of their own in one job; hostile clocks could name any number of them. */
 const SLOTS_MAX = 48;
-/** Files of at most this many events are indexed in one pass. */
-const SMALL_ROWS = 200_000;
-/** Level 9 takes a third more time than 3 and saves an eighth; it is paid once for each event. */
-const ZSTD_LEVEL = { seal: 3, compact: 9 } as const;
+/** Level 6 takes half as long again as 3 and saves a twelfth; 9 twice as long for a sixth. */
+const ZSTD_LEVEL = { seal: 3, compact: 6 } as const;
+/**
+ * A search for a rare value reads whole row groups, so an hour is cut into several; each costs room in the footer and
+ * in the dictionaries, so a large file has larger ones.
+ */
+const GROUPS_WANTED = 12;
+const GROUP_ROWS = { min: 16_384, max: 122_880, step: 2048 } as const;
+
+interface Work {
+  readonly duck: Duck;
+  readonly task: UpkeepTask;
+  readonly gramsOf: (files: readonly FileEntry[]) => Promise<Uint8Array>;
+}
 
 export async function runUpkeep(duck: Duck, task: UpkeepTask): Promise<FileEntry[]> {
   const made: FileEntry[] = [];
+  const work: Work = { duck, task, gramsOf: createGramsReader(duck, task.dir) };
   try {
-    if (task.kind === 'compact') made.push(await makeFile(duck, task, task.folder, '', task.files));
-    else await sealByTime(duck, task, made);
+    if (task.kind === 'compact') made.push(await makeFile(work, task.folder, '', task.files));
+    else await sealByTime(work, made);
     const before = task.files.reduce((sum, entry) => sum + entry.rows, 0);
     const after = made.reduce((sum, entry) => sum + entry.rows, 0);
     if (before !== after) throw new Error(`${task.kind} made ${after} events out of ${before}`);
@@ -55,7 +59,8 @@ export async function runUpkeep(duck: Duck, task: UpkeepTask): Promise<FileEntry
 const slotSql = (unit: 'hour' | 'day'): string => `floor(epoch_ms("time") / ${SLOT_MS[unit]}.0)::BIGINT`;
 
 /** By hour; by day where that would be too many files, as when months of old logs are imported. */
-async function sealByTime(duck: Duck, task: UpkeepTask, made: FileEntry[]): Promise<void> {
+async function sealByTime(work: Work, made: FileEntry[]): Promise<void> {
+  const { duck, task } = work;
   const table = parquetTable(task.files.map((entry) => join(task.dir, entry.file)));
   const slots = async (by: 'hour' | 'day'): Promise<number[]> => {
     const sql = `SELECT ${slotSql(by)} AS slot, count(*) AS c FROM ${table} GROUP BY slot ORDER BY c DESC, slot`;
@@ -71,42 +76,37 @@ async function sealByTime(duck: Duck, task: UpkeepTask, made: FileEntry[]): Prom
     const files = task.files.filter((entry) => entry.time[0] < to && entry.time[1] >= from);
     const within = `WHERE "time" >= ${timestamp(from)} AND "time" < ${timestamp(to)}`;
     const where = numbers.length === 1 ? '' : within;
-    made.push(await makeFile(duck, task, slotFolder({ unit, number }), where, files));
+    made.push(await makeFile(work, slotFolder({ unit, number }), where, files));
   }
   if (numbers.length > own.length) {
     const where = `WHERE ${slotSql(unit)} NOT IN (${own.join(', ')})`;
-    made.push(await makeFile(duck, task, slotFolder(null), where, task.files));
+    made.push(await makeFile(work, slotFolder(null), where, task.files));
   }
 }
 
-async function makeFile(
-  duck: Duck,
-  task: UpkeepTask,
-  folder: string,
-  where: string,
-  from: readonly FileEntry[],
-): Promise<FileEntry> {
+async function makeFile(work: Work, folder: string, where: string, from: readonly FileEntry[]): Promise<FileEntry> {
+  const { duck, task } = work;
   const file = `${folder}/${task.kind === 'seal' ? 'sealed' : 'packed'}-${task.job}.parquet`;
   const temporary = join(task.dir, FOLDER.tmp, file.replaceAll('/', '_'));
   await mkdir(join(task.dir, FOLDER.tmp), { recursive: true });
   const table = parquetTable(from.map((entry) => join(task.dir, entry.file)));
   await duck.rows(
     `COPY (SELECT * FROM ${table} ${where}) TO '${temporary.replaceAll("'", "''")}' (FORMAT parquet, ` +
-      `COMPRESSION zstd, COMPRESSION_LEVEL ${ZSTD_LEVEL[task.kind]}, PARQUET_VERSION v2, ROW_GROUP_SIZE 122880, ` +
+      `COMPRESSION zstd, COMPRESSION_LEVEL ${ZSTD_LEVEL[task.kind]}, PARQUET_VERSION v2, ROW_GROUP_SIZE ${groupRows(from)}, ` +
       `ROW_GROUP_SIZE_BYTES '16MB', WRITE_BLOOM_FILTER false)`,
   );
-  const made = parquetTable([temporary]);
-  const [span] = await duck.rows(
-    `SELECT count(*), epoch_ms(min("time")), epoch_ms(max("time")), min(seq), max(seq) FROM ${made}`,
-  );
-  const [rows, timeMin, timeMax, seqMin, seqMax] = (span ?? []).map(Number) as [number, number, number, number, number];
-  const index = await sideIndex(duck, made, rows);
+  const { span, index } = await indexFile(duck, temporary, await work.gramsOf(from));
   await synchronise(temporary);
   const { sha256: hash, bytes } = await fileHash(temporary);
-  const encoded = encodeIndex(index);
   await moveDurably(temporary, join(task.dir, file));
-  await writeDurably(task.dir, indexName(file), [encoded]);
-  return { file, rows, bytes, sha256: hash, time: [timeMin, timeMax], seq: [seqMin, seqMax], index: sha256(encoded) };
+  await writeDurably(task.dir, indexName(file), [index]);
+  return { file, ...span, bytes, sha256: hash, index: sha256(index) };
+}
+
+function groupRows(from: readonly FileEntry[]): number {
+  const rows = from.reduce((sum, entry) => sum + entry.rows, 0);
+  const wanted = Math.ceil(rows / GROUPS_WANTED / GROUP_ROWS.step) * GROUP_ROWS.step;
+  return Math.max(GROUP_ROWS.min, Math.min(GROUP_ROWS.max, wanted));
 }
 
 async function synchronise(path: string): Promise<void> {
@@ -116,44 +116,4 @@ async function synchronise(path: string): Promise<void> {
   } finally {
     await handle.close();
   }
-}
-
-/** The different values of each indexed column, in lower case. */
-async function distinctValues(duck: Duck, table: string, rows: number): Promise<Map<string, string[]>> {
-  const list = (column: string) => `coalesce(list(DISTINCT lower("${column}")), [])`;
-  const values = new Map<string, string[]>();
-  // One pass over a small file is quicker; of a large one, one column at a time fits into memory.
-  const passes = rows <= SMALL_ROWS ? [INDEXED_COLUMNS] : INDEXED_COLUMNS.map((column) => [column]);
-  for (const columns of passes) {
-    const lists = columns.map((column) => `to_json(${list(column)})::VARCHAR`).join(', ');
-    const [row] = await duck.rows(`SELECT ${lists} FROM ${table}`);
-    for (const [i, column] of columns.entries()) {
-      const texts = JSON.parse(String(row?.[i] ?? '[]')) as (string | null)[];
-      values.set(
-        column,
-        texts.filter((text) => text !== null),
-      );
-    }
-  }
-  return values;
-}
-
-async function sideIndex(duck: Duck, table: string, rows: number): Promise<SideIndex> {
-  const values = await distinctValues(duck, table, rows);
-  const count = [...values.values()].reduce((sum, texts) => sum + texts.length, 0);
-  const bloom = createBloom(count);
-  for (const [column, texts] of values) {
-    for (const text of texts) bloomAdd(bloom, column, text);
-  }
-  const minutes = await duck.rows(
-    `SELECT floor(epoch_ms("time") / 60000.0)::BIGINT AS m, count(*) FROM ${table} GROUP BY m ORDER BY m LIMIT ${MINUTES_MAX + 1}`,
-  );
-  const same = await duck.rows(
-    `SELECT DISTINCT fields_same FROM ${table} WHERE fields_same IS NOT NULL LIMIT ${SAME_MAX + 1}`,
-  );
-  return {
-    minutes: minutes.length > MINUTES_MAX ? null : minutes.map((row) => [Number(row[0]), Number(row[1])] as const),
-    same: same.length > SAME_MAX ? null : same.map((row) => String(row[0])).sort(),
-    bloom,
-  };
 }
