@@ -117,6 +117,8 @@ function createPlans(rules: readonly DetectionRule[], fields: FieldCache, quaran
     const id = eventIdOf(event);
     const channel = channelOf(event);
     const knownId = known.ids.has(id);
+    // Other texts may still equal a known one in another case, so nothing is settled about them.
+    const isNumber = /^\d+$/.test(id);
     const knownChannel = known.channels.has(channel.toLowerCase());
     const facts = sourceFacts(event.logsource, event.norm.class_uid ?? 0, channel, id);
     const { product, category, service } = event.logsource;
@@ -125,7 +127,7 @@ function createPlans(rules: readonly DetectionRule[], fields: FieldCache, quaran
       word(category),
       word(service),
       event.norm.class_uid ?? 0,
-      id === '' ? '' : knownId ? id : '?',
+      id === '' ? '' : knownId ? id : isNumber ? '?' : '~',
       channel === '' ? '' : knownChannel ? channel : '?',
       facts.categories.join(),
     ].join('\0');
@@ -133,7 +135,7 @@ function createPlans(rules: readonly DetectionRule[], fields: FieldCache, quaran
     if (made) return made;
     if (places.size >= LIMIT.plansMax) places.clear();
     const settled = (field: string): Settled => {
-      if (field === 'EventID' && id !== '') return knownId ? id : /^\d+$/.test(id) ? OTHER : undefined;
+      if (field === 'EventID' && id !== '') return knownId ? id : isNumber ? OTHER : undefined;
       return field === 'Channel' && channel !== '' ? (knownChannel ? channel : OTHER) : undefined;
     };
     const chosen: PlanRule[] = [];

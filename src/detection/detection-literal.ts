@@ -92,12 +92,18 @@ function patternLiterals(mode: string, pattern: SigmaPattern): string[] {
   });
 }
 
+/** Keywords are looked for in each value by itself: what spans two lines may span two values, and edges are others. */
+function keywordLiteral(text: string): string | null {
+  const bare = text.slice(text.startsWith(BEGIN) ? 1 : 0, text.endsWith(END) ? -1 : undefined);
+  return bare === '' || bare.includes('\n') ? null : bare;
+}
+
 function needOfTest(field: string, test: Test, likelihood: Likelihood): Need | null {
   if (test.kind === 'text') {
     let best: Need | null = null;
-    for (const text of patternLiterals(test.mode, test.pattern)) {
-      // Keywords are looked for in each value: one that spans two lines may span two values.
-      if (field === '' && text.includes('\n')) continue;
+    for (const tied of patternLiterals(test.mode, test.pattern)) {
+      const text = field === '' ? keywordLiteral(tied) : tied;
+      if (text === null) continue;
       const literal = { field, text };
       const cost = likelihood(literal);
       if (!best || cost < best.cost) best = { literals: [literal], cost };
@@ -107,8 +113,9 @@ function needOfTest(field: string, test: Test, likelihood: Likelihood): Need | n
   if (test.kind !== 'regex' || !test.regex.required) return null;
   const literals: Literal[] = [];
   for (const word of test.regex.required) {
-    const text = asciiRun(word, false, false);
-    if (text === null || (field === '' && text.includes('\n'))) return null;
+    const run = asciiRun(word, false, false);
+    const text = run !== null && field === '' ? keywordLiteral(run) : run;
+    if (text === null) return null;
     literals.push({ field, text });
   }
   return { literals, cost: literals.reduce((sum, literal) => sum + likelihood(literal), 0) };
