@@ -10,6 +10,26 @@ import { readEvtx } from '../src/ingest/evtx/index.ts';
 /** The one good reason to refuse a public rule: it asks for values that only the site knows. */
 const NEEDS_SITE_VALUES = /^the placeholder %[^%]+% has no values$/;
 
+/**
+ * Cases whose log holds more events that fulfil the rule than `match_count` says. The set's own runner ends at the first
+ * match, so nobody ever compared the number; each of these events was read by hand against the rule's text.
+ */
+const COUNTED_BY_HAND: Readonly<Record<string, { events: number; because: string }>> = {
+  '45e112d0-7759-4c2a-aa36-9f8fb79d3393': {
+    events: 3,
+    because:
+      'https, http and * are set to DWORD (0x00000002) below ZoneMap\\Domains\\, and the filter names 0 and 1 only',
+  },
+  '8fbf3271-1ef6-4e94-8210-03c2317947f6': {
+    events: 3,
+    because: 'procdump64.exe, procdump64a.exe and procdump.exe are written, and all three endings are in the list',
+  },
+  '0b9ad457-2554-44c1-82c2-d56a99c42377': {
+    events: 3,
+    because: 'AnyDesk\\user.conf stands in user.conf.new (written twice) and in user.conf~RF….TMP',
+  },
+};
+
 type Json = null | string | number | boolean | Json[] | { [key: string]: Json };
 interface Case {
   readonly rule: string;
@@ -124,6 +144,10 @@ function differences(got: DecodedEvent, want: DecodedEvent): string[] {
   );
 }
 
+const asStated = ({ rule, expected }: Case, fired: number): boolean =>
+  fired === (COUNTED_BY_HAND[rule]?.events ?? expected ?? Math.max(1, fired));
+const stated = ({ rule, expected }: Case): string => String(COUNTED_BY_HAND[rule]?.events ?? expected ?? 'at least 1');
+
 /** Every case again from its event log: the same fields as its dump has, and the rule fires as often as stated. */
 async function fromEventLogs(
   list: readonly Case[],
@@ -134,24 +158,20 @@ async function fromEventLogs(
   const logs = list.filter(({ file }) => file.endsWith('.evtx'));
   let passed = 0;
   let same = 0;
-  let silent = 0;
-  for (const { rule, file, expected } of logs) {
+  for (const one of logs) {
+    const { rule, file } = one;
     const engine = createEngine(
-      rules.filter((one) => one.id === rule),
+      rules.filter(({ id }) => id === rule),
       { streamId: 'conform0' },
     );
     const name = file.slice(base.length + 1);
     const dump = await eventsOf(file);
     const read = readEvtx(file);
     const events: DecodedEvent[] = [];
-    for await (const one of read) events.push(one);
-    const fired = events.reduce((sum, one) => sum + engine.feed(one).length, 0);
-    if (fired === 0) silent++;
-    if (expected === null ? fired > 0 : fired === expected) passed++;
-    else
-      lines.push(
-        `event log ${rule}: fired ${fired} of ${events.length}, expected ${expected ?? 'at least 1'} (${name})`,
-      );
+    for await (const event of read) events.push(event);
+    const fired = events.reduce((sum, event) => sum + engine.feed(event).length, 0);
+    if (asStated(one, fired)) passed++;
+    else lines.push(`event log ${rule}: fired ${fired} of ${events.length}, expected ${stated(one)} (${name})`);
     const unlike = events.flatMap((one, i) => (dump[i] ? differences(one, dump[i]) : ['(record)']));
     const { damagedRecords, damagedChunks } = read.counts;
     if (events.length === dump.length && unlike.length === 0 && damagedRecords + damagedChunks === 0) same++;
@@ -162,7 +182,7 @@ async function fromEventLogs(
   }
   lines.push(`${passed} of ${logs.length} regression cases (from EVTX) fire as stated`);
   lines.push(`${same} of ${logs.length} event logs have the fields of their dumps (spaces at the end aside)`);
-  return { ok: silent === 0, lines };
+  return { ok: passed === logs.length, lines };
 }
 
 /** @param dataDir the folder that holds `sigma/` */
@@ -181,26 +201,29 @@ export async function conformanceSigma(dataDir: string): Promise<{ name: string;
     lines.push(`refused: ${file.slice(base.length + 1)}:${line}:${column}: ${reason}`);
   }
   let passed = 0;
-  let silent = 0;
   const list = await cases(join(base, 'regression_data'));
-  const known = new Set(rules.map((rule) => rule.id));
-  for (const { rule, file, expected } of list) {
+  for (const one of list) {
+    const { rule, file } = one;
     const engine = createEngine(
-      rules.filter((one) => one.id === rule),
+      rules.filter(({ id }) => id === rule),
       { streamId: 'conform0' },
     );
     const events = await eventsOf(file);
-    const fired = events.reduce((sum, one) => sum + engine.feed(one).length, 0);
-    if (!known.has(rule) || fired === 0) silent++;
-    if (known.has(rule) && (expected === null ? fired > 0 : fired === expected)) passed++;
+    const fired = events.reduce((sum, event) => sum + engine.feed(event).length, 0);
+    if (asStated(one, fired)) passed++;
     else
       lines.push(
-        `case ${rule}: fired ${fired} of ${events.length} events, expected ${expected ?? 'at least 1'} (${file.slice(base.length + 1)})`,
+        `case ${rule}: fired ${fired} of ${events.length} events, expected ${stated(one)} (${file.slice(base.length + 1)})`,
       );
+  }
+  for (const { rule, expected } of list) {
+    const counted = COUNTED_BY_HAND[rule];
+    if (counted)
+      lines.push(`case ${rule}: ${counted.events} events fulfil it where ${expected} is stated: ${counted.because}`);
   }
   lines.push(`${passed} of ${list.length} regression cases (from JSON) fire as stated`);
   const logs = await fromEventLogs(list, rules, base);
   lines.push(...logs.lines);
   const unexplained = refused.filter(({ reason }) => !NEEDS_SITE_VALUES.test(reason)).length;
-  return { name: 'sigma', ok: unexplained === 0 && silent === 0 && logs.ok, lines };
+  return { name: 'sigma', ok: unexplained === 0 && passed === list.length && logs.ok, lines };
 }

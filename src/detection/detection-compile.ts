@@ -1,17 +1,24 @@
 /**
  * Finds the rules that an event matches. Rules are chosen by log source, event id and channel into plans; inside a plan
- * an automaton for each field finds which rules have a necessary literal in the event, and only those are evaluated.
+ * one scan a field finds which rules have a necessary literal in the event, and only those are evaluated.
  * A hot path (bench/bench-detect.ts); `evaluatePlain` says what it must find, and a property test compares the two.
  */
 
-import type { DecodedEvent } from '../core/index.ts';
-import { type Automaton, createAutomaton } from './detection-automaton.ts';
-import { compileExpr, type Holds } from './detection-closure.ts';
-import { createFieldCache, type FieldCache, type Text } from './detection-fields.ts';
+import type { DecodedEvent, FieldValue, LogSource } from '../core/index.ts';
+import { createFieldCache, type FieldCache, isOneText } from './detection-fields.ts';
 import { DETECTION_LIMITS as LIMIT } from './detection-limits.ts';
-import { BEGIN, END, estimateLikelihood, type Literal, needOf } from './detection-literal.ts';
-import { evaluateTest } from './detection-plain.ts';
-import { all, any, type DetectionRule, type Expr, not } from './detection-rule.ts';
+import {
+  buildPlan,
+  createPlanParts,
+  fold,
+  holdsAt,
+  learn,
+  OTHER,
+  type Plan,
+  type PlanRule,
+  type Settled,
+} from './detection-plan.ts';
+import type { DetectionRule, Expr } from './detection-rule.ts';
 import {
   channelOf,
   eventIdOf,
@@ -19,34 +26,10 @@ import {
   KNOWN_EVENT_IDS,
   KNOWN_SERVICES,
   readsNormalisedFirst,
+  type SourceFacts,
   sourceFacts,
   wants,
 } from './detection-taxonomy.ts';
-
-/** Finds candidates in one field: whole values by a map where all literals are whole, an automaton else. */
-interface FieldScan {
-  readonly slot: number;
-  readonly whole: ReadonlyMap<string, readonly number[]> | null;
-  readonly automaton: Automaton | null;
-}
-
-interface Plan {
-  readonly rules: readonly number[];
-  readonly holds: readonly Holds[];
-  readonly always: readonly number[];
-  readonly scans: readonly FieldScan[];
-  readonly stamp: Uint32Array;
-  /** For learning: events seen, and how often each rule was a candidate in vain. */
-  events: number;
-  readonly vain: Uint32Array;
-  readonly literals: readonly (readonly Literal[] | null)[];
-  readonly source: PlanSource;
-}
-
-interface PlanSource {
-  readonly rules: readonly { rule: number; expr: Expr; normFirst: boolean }[];
-  readonly measured: Map<string, number>;
-}
 
 export interface Matcher {
   /** Indexes of the rules that match; the array is used again with the next event. */
@@ -57,127 +40,29 @@ export interface Matcher {
   readonly planCount: () => number;
 }
 
-/** Events after which a plan looks at which literals brought candidates in vain, and chooses again. */
-const LEARN_AT: readonly number[] = [1000, 5000, 30_000];
-/** Candidates in vain an event that a plan accepts without choosing again. */
-const VAIN_ACCEPTED = 0.3;
-
-/** Replaces tests whose answer is known for every event of a plan; `known` answers null for the others. */
-function fold(expr: Expr, known: (field: string) => Text | undefined): Expr {
-  switch (expr.t) {
-    case 'test': {
-      if (expr.test.kind === 'fieldref') return expr;
-      const text = known(expr.field);
-      return text === undefined ? expr : { t: 'const', value: evaluateTest(expr.test, text, () => null) };
-    }
-    case 'not': {
-      const inner = fold(expr.of, known);
-      return inner.t === 'const' ? { t: 'const', value: !inner.value } : not(inner);
-    }
-    case 'and': {
-      const parts = expr.of.map((part) => fold(part, known)).filter((part) => part.t !== 'const' || !part.value);
-      if (parts.length === 0) return { t: 'const', value: true };
-      return parts.some((part) => part.t === 'const') ? { t: 'const', value: false } : all(parts);
-    }
-    case 'or': {
-      const parts = expr.of.map((part) => fold(part, known)).filter((part) => part.t !== 'const' || part.value);
-      if (parts.length === 0) return { t: 'const', value: false };
-      return parts.some((part) => part.t === 'const') ? { t: 'const', value: true } : any(parts);
-    }
-    default:
-      return expr;
-  }
+/** Where a plan stands, so that a better one can take its place. */
+interface Place {
+  plan: Plan;
 }
 
-function buildScans(needs: readonly (readonly Literal[] | null)[], slots: readonly ((field: string) => number)[]) {
-  const bySlot = new Map<number, Map<string, number[]>>();
-  needs.forEach((literals, i) => {
-    for (const literal of literals ?? []) {
-      const slot = (slots[i] as (field: string) => number)(literal.field);
-      const texts = bySlot.get(slot) ?? new Map<string, number[]>();
-      const users = texts.get(literal.text) ?? [];
-      if (users.at(-1) !== i) users.push(i);
-      texts.set(literal.text, users);
-      bySlot.set(slot, texts);
-    }
-  });
-  return [...bySlot].map(([slot, texts]): FieldScan => {
-    const list = [...texts.keys()];
-    if (list.every((text) => text.startsWith(BEGIN) && text.endsWith(END))) {
-      return { slot, whole: new Map([...texts].map(([text, users]) => [text.slice(1, -1), users])), automaton: null };
-    }
-    return { slot, whole: null, automaton: createAutomaton(list, [...texts.values()]) };
-  });
-}
+type ById = Map<FieldValue | undefined, Map<FieldValue | undefined, Place>>;
 
-function buildPlan(source: PlanSource, fields: FieldCache): Plan {
-  const likelihood = (literal: Literal) =>
-    source.measured.get(`${literal.field}\0${literal.text}`) ?? estimateLikelihood(literal);
-  let states = 0;
-  const literals = source.rules.map(({ expr }) => {
-    const need = needOf(expr, likelihood);
-    if (!need) return null;
-    states += need.literals.reduce((sum, literal) => sum + literal.text.length, 0);
-    return states > LIMIT.automatonStatesMax ? null : need.literals;
-  });
-  const slots = source.rules.map(
-    ({ normFirst }) =>
-      (field: string) =>
-        fields.slot(field, normFirst),
-  );
-  return {
-    rules: source.rules.map(({ rule }) => rule),
-    holds: source.rules.map(({ expr, normFirst }) => compileExpr(expr, fields, normFirst)),
-    always: literals.flatMap((need, i) => (need === null ? [i] : [])),
-    scans: buildScans(literals, slots),
-    stamp: new Uint32Array(source.rules.length),
-    events: 0,
-    vain: new Uint32Array(source.rules.length),
-    literals,
-    source,
-  };
-}
+type Keywords = NonNullable<Plan['keywords']>;
 
-/** Makes literals that brought candidates in vain look as frequent as they are, so that others are chosen. */
-function learn(plan: Plan, fields: FieldCache): Plan | null {
-  let sum = 0;
-  for (const count of plan.vain) sum += count;
-  if (sum / plan.events < VAIN_ACCEPTED) return null;
-  plan.literals.forEach((literals, i) => {
-    const rate = (plan.vain[i] as number) / plan.events;
-    if (!literals || rate < 0.002) return;
-    for (const literal of literals) {
-      const key = `${literal.field}\0${literal.text}`;
-      const shared = Math.max(rate / literals.length, estimateLikelihood(literal));
-      plan.source.measured.set(key, Math.max(plan.source.measured.get(key) ?? 0, shared));
-    }
-  });
-  const better = buildPlan(plan.source, fields);
-  better.events = plan.events;
-  return better;
-}
+/** Values from this length on are looked up in the memo before they are searched for keywords. */
+const MEMO_CHARS_MIN = 128;
+/** Numbers with at most this many digits cannot hold keywords that are longer. */
+const NUMBER_CHARS_MIN = 5;
+const NUMBER_MIN = 10 ** NUMBER_CHARS_MIN;
 
-/** A step on the way from log source to plan. */
-interface Branch {
-  readonly next: Map<string | number, Branch>;
-  plan: Plan | null;
-}
-
-const branch = (): Branch => ({ next: new Map(), plan: null });
-
-function follow(from: Branch, key: string | number): Branch {
-  const known = from.next.get(key);
-  if (known) return known;
-  const made = branch();
-  from.next.set(key, made);
-  return made;
-}
+/** Ways to a plan that are remembered by the values as events bring them; all are forgotten when there are more. */
+const WAYS_MAX = 8192;
 
 /** Words that some rule compares with, so that plans stay few however many different values events bring. */
 function vocabulary(rules: readonly DetectionRule[]): {
-  sources: Set<string>;
   ids: Set<string>;
   channels: Set<string>;
+  sources: Set<string>;
 } {
   const ids = new Set<string>(KNOWN_EVENT_IDS);
   const channels = new Set<string>(KNOWN_CHANNELS);
@@ -195,123 +80,197 @@ function vocabulary(rules: readonly DetectionRule[]): {
     for (const word of Object.values(logsource)) sources.add(word as string);
     visit(expr);
   }
-  return { sources, ids, channels };
+  return { ids, channels, sources };
 }
 
-/** Compiles rules lazily: a plan is built when the first event of its kind comes. */
+/** Answers which rules want events of a kind: asked once for each log source that rules name, not for each rule. */
+function createChooser(rules: readonly DetectionRule[]): (facts: SourceFacts) => readonly number[] {
+  const groups = new Map<string, { source: LogSource; members: number[] }>();
+  rules.forEach(({ logsource }, i) => {
+    const key = [logsource.product, logsource.category, logsource.service].join('\0');
+    const group = groups.get(key);
+    if (group) group.members.push(i);
+    else groups.set(key, { source: logsource, members: [i] });
+  });
+  const list = [...groups.values()];
+  return (facts) =>
+    list
+      .filter(({ source }) => wants(source, facts))
+      .flatMap(({ members }) => members)
+      .sort((a, b) => a - b);
+}
+
+/** Finds or makes the plan of an event. Plans are built when the first event of their kind comes. */
+function createPlans(rules: readonly DetectionRule[], fields: FieldCache, quarantined: ReadonlyMap<number, string>) {
+  const known = vocabulary(rules);
+  const parts = createPlanParts(fields);
+  const choose = createChooser(rules);
+  const places = new Map<string, Place>();
+  const ways = new Map<LogSource, Map<number | undefined, ById>>();
+  let wayCount = 0;
+
+  /** None and one that no rule knows are two things: a product may follow from the channel where none is named. */
+  const word = (text: string | undefined): string =>
+    text === undefined || text === '' ? '' : known.sources.has(text.toLowerCase()) ? text.toLowerCase() : '?';
+
+  const build = (event: DecodedEvent): Place => {
+    const id = eventIdOf(event);
+    const channel = channelOf(event);
+    const knownId = known.ids.has(id);
+    // Other texts may still equal a known one in another case, so nothing is settled about them.
+    const isNumber = /^\d+$/.test(id);
+    const knownChannel = known.channels.has(channel.toLowerCase());
+    const facts = sourceFacts(event.logsource, event.norm.class_uid ?? 0, channel, id);
+    const { product, category, service } = event.logsource;
+    const key = [
+      word(product),
+      word(category),
+      word(service),
+      event.norm.class_uid ?? 0,
+      id === '' ? '' : knownId ? id : isNumber ? '?' : '~',
+      channel === '' ? '' : knownChannel ? channel : '?',
+      facts.categories.join(),
+    ].join('\0');
+    const made = places.get(key);
+    if (made) return made;
+    if (places.size >= LIMIT.plansMax) places.clear();
+    const settled = (field: string): Settled => {
+      if (field === 'EventID' && id !== '') return knownId ? id : isNumber ? OTHER : undefined;
+      return field === 'Channel' && channel !== '' ? (knownChannel ? channel : OTHER) : undefined;
+    };
+    const chosen: PlanRule[] = [];
+    for (const i of choose(facts)) {
+      const rule = rules[i] as DetectionRule;
+      if (quarantined.has(i)) continue;
+      const expr = fold(rule.expr, settled);
+      if (expr.t === 'const' && !expr.value) continue;
+      chosen.push({ rule: i, expr, normFirst: readsNormalisedFirst(rule.logsource) });
+    }
+    const place = { plan: buildPlan(chosen, new Map(), parts) };
+    places.set(key, place);
+    return place;
+  };
+
+  /** The event id as the ways know it: what `eventIdOf` would answer; undefined when that has to be looked up. */
+  const plainId = ({ fields: original, norm }: DecodedEvent): string | number | null | undefined => {
+    const id = original.EventID;
+    if (typeof id === 'string' || typeof id === 'number') return id;
+    if (id !== undefined || original['event.code'] !== undefined || original['winlog.event_id'] !== undefined)
+      return undefined;
+    return norm.event_code ?? null;
+  };
+
+  const placeOf = (event: DecodedEvent): Place => {
+    const { norm, logsource } = event;
+    const id = plainId(event);
+    const channel = event.fields.Channel;
+    if (id === undefined || typeof channel === 'object') return build(event);
+    const place = ways.get(logsource)?.get(norm.class_uid)?.get(id)?.get(channel);
+    if (place) return place;
+    const built = build(event);
+    if (++wayCount > WAYS_MAX) {
+      wayCount = 0;
+      ways.clear();
+    }
+    const byClass = ways.get(logsource) ?? new Map<number | undefined, ById>();
+    const ids: ById = byClass.get(norm.class_uid) ?? new Map();
+    const channels = ids.get(id) ?? new Map<FieldValue | undefined, Place>();
+    ways.set(logsource, byClass);
+    byClass.set(norm.class_uid, ids);
+    ids.set(id, channels);
+    channels.set(channel, built);
+    return built;
+  };
+
+  return {
+    parts,
+    count: () => places.size,
+    planFor: (event: DecodedEvent): Plan => {
+      const place = placeOf(event);
+      if (place.plan.events++ >= place.plan.learnAt) place.plan = learn(place.plan, parts);
+      return place.plan;
+    },
+  };
+}
+
 export function createMatcher(rules: readonly DetectionRule[]): Matcher {
   const fields = createFieldCache();
   const quarantined = new Map<number, string>();
-  const known = vocabulary(rules);
+  const plans = createPlans(rules, fields, quarantined);
+  const { parts } = plans;
   const found: number[] = [];
   const candidates: number[] = [];
-  let root = branch();
-  let plans = 0;
   let generation = 0;
   let plan: Plan;
 
-  const makePlan = (event: DecodedEvent, eventId: string, channel: string): Plan => {
-    const facts = sourceFacts(event.logsource, event.norm.class_uid ?? 0, channel, eventId);
-    const chosen: PlanSource['rules'][number][] = [];
-    const settled = (field: string): Text | undefined => {
-      if (field === 'EventID') return eventId === '' ? undefined : eventId;
-      return field === 'Channel' && channel !== '' ? channel : undefined;
-    };
-    rules.forEach((rule, i) => {
-      if (!wants(rule.logsource, facts) || quarantined.has(i)) return;
-      const expr = fold(rule.expr, settled);
-      if (expr.t === 'const' && !expr.value) return;
-      chosen.push({ rule: i, expr, normFirst: readsNormalisedFirst(rule.logsource) });
-    });
-    return buildPlan({ rules: chosen, measured: new Map() }, fields);
+  const take = (list: readonly number[]): void => {
+    for (let i = 0; i < list.length; i++) {
+      const at = list[i] as number;
+      if (plan.stamp[at] === generation) continue;
+      plan.stamp[at] = generation;
+      candidates.push(at);
+    }
   };
 
-  /** None and one that no rule knows are two things: a product may follow from the channel where none is named. */
-  const word = (text: string | undefined): string => {
-    if (text === undefined || text === '') return '';
-    return known.sources.has(text.toLowerCase()) ? text : '?';
-  };
-  const branchFor = (event: DecodedEvent): Branch => {
-    const { product, category, service } = event.logsource;
-    const source = follow(follow(follow(root, word(product)), word(category)), word(service));
-    const bare = follow(source, event.norm.class_uid ?? 0);
-    const id = eventIdOf(event);
-    const channel = channelOf(event);
-    if (id === '' && channel === '') return bare;
-    return follow(
-      follow(bare, known.ids.has(id.toLowerCase()) ? id : ''),
-      known.channels.has(channel.toLowerCase()) ? channel : '',
-    );
-  };
-
-  const planFor = (event: DecodedEvent): Plan => {
-    let place = branchFor(event);
-    if (place.plan === null) {
-      if (plans >= LIMIT.plansMax) {
-        root = branch();
-        plans = 0;
-        place = branchFor(event);
-      }
-      const id = eventIdOf(event);
-      const channel = channelOf(event);
-      plans++;
-      place.plan = makePlan(
-        event,
-        known.ids.has(id.toLowerCase()) ? id : '',
-        known.channels.has(channel.toLowerCase()) ? channel : '',
-      );
-    } else if (LEARN_AT.includes(place.plan.events)) place.plan = learn(place.plan, fields) ?? place.plan;
-    place.plan.events++;
-    return place.plan;
-  };
-
-  const candidate = (i: number): void => {
-    if (plan.stamp[i] === generation) return;
-    plan.stamp[i] = generation;
-    candidates.push(i);
-  };
-
-  const check = (i: number): boolean => {
-    const rule = plan.rules[i] as number;
+  const check = (at: number): boolean => {
+    const { rule } = plan.rules[at] as PlanRule;
     if (quarantined.size > 0 && quarantined.has(rule)) return false;
     try {
-      return (plan.holds[i] as Holds)();
+      return (plan.holds[at] ?? holdsAt(plan, at, parts))();
     } catch (error) {
       quarantined.set(rule, error instanceof Error ? error.message : String(error));
       return false;
     }
   };
 
-  const scan = (part: FieldScan, value: string): void => {
-    part.automaton?.scan(value, candidate);
-    const users = part.whole?.get(value);
-    if (users) for (let i = 0; i < users.length; i++) candidate(users[i] as number);
+  const scanValue = (value: FieldValue | undefined, { find, memo, charsMin }: Keywords): void => {
+    if (typeof value === 'string') {
+      if (value.length < charsMin) return;
+      const list = value.length < MEMO_CHARS_MIN ? find(value) : memo(value);
+      if (list.length > 0) take(list);
+    } else if (typeof value === 'number') {
+      if (charsMin <= NUMBER_CHARS_MIN || !Number.isSafeInteger(value) || value >= NUMBER_MIN || value < 0)
+        scanValue(String(value), { find, memo, charsMin });
+    } else if (typeof value === 'boolean') scanValue(String(value), { find, memo, charsMin });
+    else if (value) for (const one of value) if (one !== null) scanValue(one, { find, memo, charsMin });
+  };
+
+  const scanKeywords = (event: DecodedEvent, keywords: Keywords): void => {
+    if (isOneText(event.raw)) {
+      scanValue(event.raw, keywords);
+      return;
+    }
+    const { fields: original } = event;
+    for (const name in original) scanValue(original[name], keywords);
+    scanValue(event.norm.message, keywords);
   };
 
   return {
     fields,
     quarantined,
-    planCount: () => plans,
+    planCount: plans.count,
     match: (event) => {
       found.length = 0;
       fields.begin(event);
-      plan = planFor(event);
+      plan = plans.planFor(event);
+      if (plan.rules.length === 0) return found;
       generation = (generation + 1) >>> 0;
       candidates.length = 0;
       for (let s = 0; s < plan.scans.length; s++) {
-        const part = plan.scans[s] as FieldScan;
-        const value = fields.lower(part.slot);
-        if (typeof value === 'string') scan(part, value);
-        else if (value) for (const one of value) scan(part, one);
+        const { slot, find } = plan.scans[s] as Plan['scans'][number];
+        const value = fields.text(slot);
+        if (typeof value === 'string') take(find(value));
+        else if (value) for (const one of value) take(find(one));
       }
+      if (plan.keywords) scanKeywords(event, plan.keywords);
       for (let i = 0; i < candidates.length; i++) {
         const at = candidates[i] as number;
-        if (check(at)) found.push(plan.rules[at] as number);
+        if (check(at)) found.push((plan.rules[at] as PlanRule).rule);
         else plan.vain[at] = (plan.vain[at] as number) + 1;
       }
       for (let i = 0; i < plan.always.length; i++) {
         const at = plan.always[i] as number;
-        if (check(at)) found.push(plan.rules[at] as number);
+        if (check(at)) found.push((plan.rules[at] as PlanRule).rule);
       }
       return found;
     },

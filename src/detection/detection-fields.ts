@@ -53,10 +53,13 @@ export function toText(value: FieldValue | undefined): Text {
   return typeof value === 'number' || typeof value === 'boolean' ? String(value) : null;
 }
 
+/** Whether a raw record is text as it stands; JSON and XML write values with escapes. */
+export const isOneText = (raw: string): boolean => raw !== '' && !/^(?:[{[]|<[^0-9])/.test(raw);
+
 /** What a keyword may stand in: the raw record, or the values where the record is JSON or XML with its escapes. */
 export function keywordText(event: DecodedEvent): string {
   const { raw, fields, norm } = event;
-  if (raw !== '' && !/^(?:[{[]|<[^0-9])/.test(raw)) return raw;
+  if (isOneText(raw)) return raw;
   const parts: string[] = [];
   for (const key in fields) {
     const text = toText(fields[key]);

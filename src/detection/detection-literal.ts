@@ -51,13 +51,16 @@ const FEW_VALUES = new Set([
 const COMMON =
   /^(?:\\?(?:powershell|pwsh|cmd|rundll32|svchost|explorer|wscript|cscript|mshta|regsvr32|reg|net|net1|sc|schtasks)(?:\.exe)?|http|https|\.exe|\.dll|c:\\|windows|system32|\\windows\\|microsoft|software|hklm|hkcu|program files|users|\\users\\|appdata|system|true|false|get|post)/;
 
+const RARITY = Array.from({ length: 64 }, (_, chars) => Math.exp(-0.5 * chars));
+
 /** An estimate before anything was measured. */
 export function estimateLikelihood(literal: Literal): number {
   const { text } = literal;
   const edges = (text.startsWith(BEGIN) ? 1 : 0) + (text.endsWith(END) ? 1 : 0);
   const length = text.length - edges;
   if (edges === 2 && FEW_VALUES.has(literal.field)) return 0.2;
-  const rare = Math.exp(-0.5 * (length + edges));
+  const rare = RARITY[Math.min(length + edges, RARITY.length - 1)] as number;
+  if (rare >= 0.05) return rare;
   return COMMON.test(text.startsWith(BEGIN) ? text.slice(1) : text) ? Math.max(rare, 0.05) : rare;
 }
 
@@ -65,7 +68,9 @@ const NOT_ASCII = /[\u0080-\uffff]+/;
 
 /** The longest run of ASCII in a literal piece, tied to an edge only where the run reaches it. */
 function asciiRun(piece: string, atStart: boolean, atEnd: boolean): string | null {
-  const runs = piece.toLowerCase().split(NOT_ASCII);
+  const lower = piece.toLowerCase();
+  if (lower !== '' && !NOT_ASCII.test(lower)) return (atStart ? BEGIN : '') + lower + (atEnd ? END : '');
+  const runs = lower.split(NOT_ASCII);
   const whole = runs.length === 1;
   const longest = runs.reduce((best, run) => (run.length > best.length ? run : best), '');
   const first = atStart && runs[0] === longest;
@@ -87,10 +92,18 @@ function patternLiterals(mode: string, pattern: SigmaPattern): string[] {
   });
 }
 
+/** Keywords are looked for in each value by itself: what spans two lines may span two values, and edges are others. */
+function keywordLiteral(text: string): string | null {
+  const bare = text.slice(text.startsWith(BEGIN) ? 1 : 0, text.endsWith(END) ? -1 : undefined);
+  return bare === '' || bare.includes('\n') ? null : bare;
+}
+
 function needOfTest(field: string, test: Test, likelihood: Likelihood): Need | null {
   if (test.kind === 'text') {
     let best: Need | null = null;
-    for (const text of patternLiterals(test.mode, test.pattern)) {
+    for (const tied of patternLiterals(test.mode, test.pattern)) {
+      const text = field === '' ? keywordLiteral(tied) : tied;
+      if (text === null) continue;
       const literal = { field, text };
       const cost = likelihood(literal);
       if (!best || cost < best.cost) best = { literals: [literal], cost };
@@ -100,7 +113,8 @@ function needOfTest(field: string, test: Test, likelihood: Likelihood): Need | n
   if (test.kind !== 'regex' || !test.regex.required) return null;
   const literals: Literal[] = [];
   for (const word of test.regex.required) {
-    const text = asciiRun(word, false, false);
+    const run = asciiRun(word, false, false);
+    const text = run !== null && field === '' ? keywordLiteral(run) : run;
     if (text === null) return null;
     literals.push({ field, text });
   }

@@ -35,6 +35,8 @@ const WORD = 1;
 const NEWLINE = 2;
 const OTHER = 3;
 const FINAL_NEWLINE = 4;
+/** Times the remembered states of one text may overflow before they are no longer remembered for it. */
+const RESTARTS_MAX = 2;
 
 function assemble(tree: Node): Step[] {
   const steps: Step[] = [];
@@ -153,6 +155,7 @@ function createMatcher(steps: readonly Step[]): (text: string) => boolean {
   const states: State[] = [];
   const byKey = new Map<string, number>();
   let initial = -1;
+  let restarts = 0;
 
   const intern = (core: readonly number[], before: number): number => {
     const key = `${before}:${core.join()}`;
@@ -164,12 +167,12 @@ function createMatcher(steps: readonly Step[]): (text: string) => boolean {
   };
 
   /** Follows every path from the state's places; the places behind `symbol`, or null when the end was reached. */
-  const advance = (state: State, symbol: number): number[] | null => {
+  const advance = (state: Pick<State, 'core' | 'before'>, symbol: number): number[] | null => {
     const after = symbol === END ? EDGE : symbol === FINAL ? FINAL_NEWLINE : (kinds[symbol] as number);
     const cls = symbol === FINAL ? newlineClass : symbol;
     generation++;
     const stack = [...state.core];
-    const out = new Set<number>();
+    const out: number[] = [];
     while (stack.length > 0) {
       const pc = stack.pop() as number;
       if (stamp[pc] === generation) continue;
@@ -179,20 +182,25 @@ function createMatcher(steps: readonly Step[]): (text: string) => boolean {
       if (step.op === 'split') stack.push(step.b, step.a);
       else if (step.op === 'assert') {
         if (holds(step.a, state.before, after)) stack.push(pc + 1);
-      } else if (symbol !== END && step.classes[cls] === 1) out.add(pc + 1);
+      } else if (symbol !== END && step.classes[cls] === 1) out.push(pc + 1);
     }
-    out.add(0);
-    return [...out].sort((a, b) => a - b);
+    // Each place is left once a character, so none is entered twice, and none of them is the first.
+    out.push(0);
+    return out.sort((a, b) => a - b);
   };
+
+  const beforeOf = (symbol: number): number =>
+    !asserts ? OTHER : symbol === FINAL ? NEWLINE : (kinds[symbol] ?? OTHER);
 
   const follow = (at: number, symbol: number): number => {
     const state = states[at] as State;
     const core = advance(state, symbol);
     let target = -2;
     if (core) {
-      const before = !asserts ? OTHER : symbol === FINAL ? NEWLINE : (kinds[symbol] ?? OTHER);
+      const before = beforeOf(symbol);
       // Starting again from empty keeps memory bounded; the work for a character stays bounded by the steps.
       if (states.length >= LIMIT.regexDfaStatesMax) {
+        restarts++;
         states.length = 0;
         byKey.clear();
         initial = -1;
@@ -215,21 +223,59 @@ function createMatcher(steps: readonly Step[]): (text: string) => boolean {
     return low;
   };
 
+  const symbolAt = (text: string, i: number): number => {
+    const c = text.charCodeAt(i);
+    return c === 10 && i === text.length - 1 ? FINAL : c < 128 ? (ascii[c] as number) : classOf(c);
+  };
+
+  /** The rest of a text whose states hardly ever repeat: remembering them costs more than it saves. */
+  const simulate = (text: string, from: number, state: State): boolean => {
+    let now: { core: readonly number[]; before: number } = state;
+    for (let i = from; i <= text.length; i++) {
+      const symbol = i === text.length ? END : symbolAt(text, i);
+      const core = advance(now, symbol);
+      if (!core) return true;
+      now = { core, before: beforeOf(symbol) };
+    }
+    return false;
+  };
+
   return (text) => {
     if (initial < 0) initial = intern([0], asserts ? EDGE : OTHER);
     let at = initial;
-    const last = text.length - 1;
-    for (let i = 0; i <= last; i++) {
-      const c = text.charCodeAt(i);
-      const symbol = c === 10 && i === last ? FINAL : c < 128 ? (ascii[c] as number) : classOf(c);
+    restarts = 0;
+    for (let i = 0; i < text.length; i++) {
+      const symbol = symbolAt(text, i);
       let to = (states[at] as State).next[symbol] as number;
       if (to === -1) to = follow(at, symbol);
       if (to === -2) return true;
       at = to;
+      if (restarts > RESTARTS_MAX) return simulate(text, i + 1, states[at] as State);
     }
     let to = (states[at] as State).next[END] as number;
     if (to === -1) to = follow(at, END);
     return to === -2;
+  };
+}
+
+/**
+ * One set repeated at least so often and nothing else: a run of characters that is counted, where the automaton would
+ * carry one place for each character of the run.
+ */
+function runMatcher(tree: Node): ((text: string) => boolean) | null {
+  if (tree.k !== 'rep' || tree.of.k !== 'set' || tree.min < 2) return null;
+  const { ranges } = tree.of;
+  const fits = new Uint8Array(0x10000);
+  for (let i = 0; i < ranges.length; i += 2) fits.fill(1, ranges[i] as number, (ranges[i + 1] as number) + 1);
+  const { min } = tree;
+  return (text) => {
+    if (text.length < min) return false;
+    let run = 0;
+    for (let i = 0; i < text.length; i++) {
+      run = fits[text.charCodeAt(i)] === 1 ? run + 1 : 0;
+      if (run >= min) return true;
+    }
+    return false;
   };
 }
 
@@ -244,7 +290,7 @@ export function createRegex(source: string, flags: RegexFlags = { i: false, m: f
     flags,
     required: requiredLiterals(tree),
     test: (text) => {
-      matcher ??= createMatcher(steps);
+      matcher ??= runMatcher(tree) ?? createMatcher(steps);
       return matcher(text);
     },
   };

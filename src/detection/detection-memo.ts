@@ -1,0 +1,62 @@
+/**
+ * Remembers for repeating values (process images, accounts) which rules they make candidates. One place a value, found
+ * by a few of its characters; a field whose values never repeat is left alone after a while. Bounded in count and length.
+ */
+
+const VALUE_CHARS_MAX = 1024;
+/** Look-ups after which a field is judged, the share of hits that keeps the memo, and for how long it rests else. */
+const JUDGE_EVERY = 1024;
+const HITS_MIN = JUDGE_EVERY / 5;
+const REST = 16 * JUDGE_EVERY;
+
+const NONE: readonly number[] = Object.freeze([]);
+
+export type Find = (value: string) => readonly number[];
+
+/** @param find answers for a value as it was written; its array may be used again by the next call */
+export function remember(find: Find, places = 512): Find {
+  const keys: (string | null)[] = new Array<string | null>(places).fill(null);
+  const lists: (readonly number[])[] = new Array<readonly number[]>(places).fill(NONE);
+  /** What was seen once: only what comes a second time is worth a copy. */
+  const once = new Int32Array(places);
+  let looked = 0;
+  let hits = 0;
+  let rest = 0;
+
+  const judge = (): void => {
+    if (hits < HITS_MIN) {
+      rest = REST;
+      keys.fill(null);
+      lists.fill(NONE);
+    }
+    looked = 0;
+    hits = 0;
+  };
+
+  return (value) => {
+    const { length } = value;
+    if (length < 4 || length > VALUE_CHARS_MAX) return find(value);
+    if (rest > 0) {
+      rest--;
+      return find(value);
+    }
+    let mix = Math.imul(length, 0x9e3779b1);
+    mix = Math.imul(mix ^ value.charCodeAt(length - 1), 0x01000193);
+    mix = Math.imul(mix ^ value.charCodeAt(length - 5 < 0 ? 0 : length - 5), 0x01000193);
+    mix = Math.imul(mix ^ value.charCodeAt(length >> 1), 0x01000193);
+    mix = Math.imul(mix ^ value.charCodeAt(length - (length >> 2)), 0x01000193) | 1;
+    const place = (mix >>> 16) % places;
+    if (++looked >= JUDGE_EVERY) judge();
+    if (keys[place] === value) {
+      hits++;
+      return lists[place] as readonly number[];
+    }
+    const found = find(value);
+    if (once[place] === mix) {
+      // A copy that stands alone: a text cut out of a block of records would keep the whole block in memory.
+      keys[place] = ` ${value}`.slice(1);
+      lists[place] = found.length === 0 ? NONE : found.slice();
+    } else once[place] = mix;
+    return found;
+  };
+}

@@ -1,0 +1,197 @@
+/**
+ * A plan: the rules that events of one kind can match, what must be in such an event for each of them, and the scans that
+ * look for it. What event id and channel decide is decided here, once; literals that bring candidates in vain are
+ * replaced while events flow.
+ */
+
+import { compileExpr, type Holds } from './detection-closure.ts';
+import type { FieldCache, Text } from './detection-fields.ts';
+import { BEGIN, END, estimateLikelihood, type Literal, type Need, needOf } from './detection-literal.ts';
+import { type Find, remember } from './detection-memo.ts';
+import { evaluateTest } from './detection-plain.ts';
+import { all, any, type Expr, not } from './detection-rule.ts';
+import { createScan } from './detection-scan.ts';
+
+/** A value that no rule compares with as a whole. */
+export const OTHER = Symbol('other');
+export type Settled = Text | typeof OTHER | undefined;
+
+export interface PlanRule {
+  /** Index of the rule in the matcher. */
+  readonly rule: number;
+  readonly expr: Expr;
+  readonly normFirst: boolean;
+}
+
+export interface SlotScan {
+  readonly slot: number;
+  /** From a value as it was written to the places in the plan whose rules become candidates. */
+  readonly find: Find;
+}
+
+export interface Plan {
+  readonly rules: readonly PlanRule[];
+  /** Made when a rule is a candidate for the first time. */
+  readonly holds: (Holds | null)[];
+  readonly always: readonly number[];
+  readonly scans: readonly SlotScan[];
+  /** For keywords: looks into every value of the event. */
+  readonly keywords: { readonly find: Find; readonly memo: Find; readonly charsMin: number } | null;
+  readonly stamp: Uint32Array;
+  /** For learning: events seen, and how often each rule was a candidate in vain. */
+  events: number;
+  learnAt: number;
+  readonly vain: Uint32Array;
+  readonly literals: readonly (readonly Literal[] | null)[];
+  readonly measured: Map<string, number>;
+}
+
+/** What plans share: slots, compiled expressions and needs, each made once. */
+export interface PlanParts {
+  readonly fields: FieldCache;
+  readonly needs: WeakMap<Expr, { need: Need | null }>;
+  readonly compiled: readonly [WeakMap<Expr, Holds>, WeakMap<Expr, Holds>];
+}
+
+export const createPlanParts = (fields: FieldCache): PlanParts => ({
+  fields,
+  needs: new WeakMap(),
+  compiled: [new WeakMap(), new WeakMap()],
+});
+
+/** Events after which a plan first looks at which literals brought candidates in vain; then at each four times as many. */
+const LEARN_FIRST = 64;
+const LEARN_LAST = 1_000_000;
+/** Candidates in vain an event that a plan accepts without choosing again. */
+const VAIN_ACCEPTED = 0.25;
+
+function foldTest(expr: Expr & { t: 'test' }, known: (field: string) => Settled): Expr {
+  const { test } = expr;
+  if (test.kind === 'fieldref') return expr;
+  const text = known(expr.field);
+  if (text === undefined) return expr;
+  if (text !== OTHER) return { t: 'const', value: evaluateTest(test, text, () => null) };
+  if (test.kind === 'text' && test.mode === 'equals') return { t: 'const', value: false };
+  if (test.kind === 'null') return { t: 'const', value: false };
+  return test.kind === 'exists' ? { t: 'const', value: test.exists } : expr;
+}
+
+/** Replaces tests whose answer is known for every event of a plan; what nothing changes in stays the same object. */
+export function fold(expr: Expr, known: (field: string) => Settled): Expr {
+  if (expr.t === 'test') return foldTest(expr, known);
+  if (expr.t === 'not') {
+    const inner = fold(expr.of, known);
+    if (inner.t === 'const') return { t: 'const', value: !inner.value };
+    return inner === expr.of ? expr : not(inner);
+  }
+  if (expr.t === 'const') return expr;
+  const neutral = expr.t === 'and';
+  const parts: Expr[] = [];
+  let same = true;
+  for (const part of expr.of) {
+    const folded = fold(part, known);
+    if (folded !== part) same = false;
+    if (folded.t !== 'const') parts.push(folded);
+    else if (folded.value !== neutral) return folded;
+    else same = false;
+  }
+  if (same) return expr;
+  if (parts.length === 0) return { t: 'const', value: neutral };
+  return neutral ? all(parts) : any(parts);
+}
+
+function needFor(parts: PlanParts, expr: Expr, measured: ReadonlyMap<string, number>): Need | null {
+  if (measured.size === 0) {
+    const kept = parts.needs.get(expr);
+    if (kept) return kept.need;
+    const need = needOf(expr, estimateLikelihood);
+    parts.needs.set(expr, { need });
+    return need;
+  }
+  return needOf(expr, (literal) => measured.get(`${literal.field}\0${literal.text}`) ?? estimateLikelihood(literal));
+}
+
+/** Literal texts of each slot with the places of the rules that need them. */
+function tableOf(literals: Plan['literals'], rules: readonly PlanRule[], fields: FieldCache) {
+  const bySlot = new Map<number, Map<string, number[]>>();
+  const keywords = new Map<string, number[]>();
+  literals.forEach((list, i) => {
+    for (const { field, text } of list ?? []) {
+      let texts = keywords;
+      if (field !== '') {
+        const slot = fields.slot(field, (rules[i] as PlanRule).normFirst);
+        texts = bySlot.get(slot) ?? new Map<string, number[]>();
+        bySlot.set(slot, texts);
+      }
+      const users = texts.get(text);
+      if (!users) texts.set(text, [i]);
+      else if (users.at(-1) !== i) users.push(i);
+    }
+  });
+  return { bySlot, keywords };
+}
+
+/** Whole values alone are found faster than remembered. */
+function finder(texts: ReadonlyMap<string, readonly number[]>, payloads: number): Find {
+  const scan = createScan(texts, payloads);
+  for (const text of texts.keys()) {
+    if (!text.startsWith(BEGIN) || !text.endsWith(END)) return remember(scan.find);
+  }
+  return scan.find;
+}
+
+export function buildPlan(rules: readonly PlanRule[], measured: Map<string, number>, parts: PlanParts): Plan {
+  const literals = rules.map(({ expr }) => needFor(parts, expr, measured)?.literals ?? null);
+  const { bySlot, keywords } = tableOf(literals, rules, parts.fields);
+  const words = keywords.size > 0 ? createScan(keywords, rules.length) : null;
+  return {
+    rules,
+    holds: rules.map(() => null),
+    always: literals.flatMap((need, i) => (need === null ? [i] : [])),
+    scans: [...bySlot].map(([slot, texts]) => ({ slot, find: finder(texts, rules.length) })),
+    keywords: words && { find: words.find, memo: remember(words.find), charsMin: words.charsMin },
+    stamp: new Uint32Array(rules.length),
+    events: 0,
+    learnAt: LEARN_FIRST,
+    vain: new Uint32Array(rules.length),
+    literals,
+    measured,
+  };
+}
+
+/** The compiled expression of a place in the plan. */
+export function holdsAt(plan: Plan, at: number, { fields, compiled }: PlanParts): Holds {
+  const made = plan.holds[at];
+  if (made) return made;
+  const { expr, normFirst } = plan.rules[at] as PlanRule;
+  const cache = compiled[normFirst ? 1 : 0];
+  const holds = cache.get(expr) ?? compileExpr(expr, fields, normFirst);
+  cache.set(expr, holds);
+  plan.holds[at] = holds;
+  return holds;
+}
+
+/** Makes literals that brought candidates in vain look as frequent as they are, so that others are chosen. */
+export function learn(plan: Plan, parts: PlanParts): Plan {
+  plan.learnAt = plan.learnAt >= LEARN_LAST ? Number.POSITIVE_INFINITY : plan.learnAt * 4;
+  let sum = 0;
+  for (const count of plan.vain) sum += count;
+  if (sum / plan.events < VAIN_ACCEPTED) return plan;
+  let news = false;
+  plan.literals.forEach((literals, i) => {
+    const rate = (plan.vain[i] as number) / plan.events;
+    if (!literals || rate < 0.002) return;
+    for (const literal of literals) {
+      const key = `${literal.field}\0${literal.text}`;
+      const shared = Math.max(rate / literals.length, estimateLikelihood(literal));
+      if (shared <= (plan.measured.get(key) ?? 0)) continue;
+      plan.measured.set(key, shared);
+      news = true;
+    }
+  });
+  if (!news) return plan;
+  const better = buildPlan(plan.rules, plan.measured, parts);
+  better.events = plan.events;
+  better.learnAt = plan.learnAt;
+  return better;
+}
