@@ -43,6 +43,7 @@ export function proposed(o: {
   number: number;
   proposal: Proposal;
   target: string;
+  named: string | null;
   preview: Preview;
   by: Actor;
   nowMs: number;
@@ -55,6 +56,7 @@ export function proposed(o: {
     number: o.number,
     kind: proposal.kind,
     target: o.target,
+    ...(o.named === null ? {} : { named: o.named }),
     reason: proposal.reason.slice(0, LIMITS.textCharsMax),
     ...(proposal.incident === undefined ? {} : { incident: proposal.incident }),
     ...(proposal.alert === undefined ? {} : { alert: proposal.alert }),

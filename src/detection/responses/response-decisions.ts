@@ -7,6 +7,7 @@ import { type AddressRange, baseText, bitsOf, contains, parseRange, rangeText } 
 
 /** A block as far as bouncers care. */
 export interface Block {
+  /** The id of the decision. */
   readonly number: number;
   readonly range: AddressRange;
   readonly expiresMs: number;

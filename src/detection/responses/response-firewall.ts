@@ -45,7 +45,7 @@ export function createFirewall(command: readonly string[], run: Run): Firewall {
         .filter((block) => block.expiresMs > nowMs)
         .map((block) => ({ range: block.range, secondsLeft: (block.expiresMs - nowMs) / 1000 }));
       const key = JSON.stringify([
-        blocks.map((block) => [rangeText(block.range), block.expiresMs]).sort(),
+        blocks.map((block) => `${rangeText(block.range)} ${block.expiresMs}`).sort(),
         allowed.map(rangeText).sort(),
       ]);
       let right = key === held;

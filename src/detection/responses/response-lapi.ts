@@ -77,15 +77,17 @@ async function blocksOf(
     const range = response.kind === 'block' ? parseRange(response.target) : null;
     // What was never in force is nobody's business; what is rehearsed only is not told.
     if (range === null || response.simulated || response.exercise || response.expires === undefined) continue;
-    byId.set(response.id, {
-      number: response.number,
-      range,
+    const block = {
       expiresMs: Date.parse(response.expires),
       scenario: response.incident === undefined ? 'asepsis/manual' : 'asepsis/incident',
       changed,
       // What became protected after it was blocked (a new medical device) is let through at once.
       active: response.state === 'active' && !(await isAllowed(range)),
-    });
+    };
+    byId.set(response.id, { ...block, number: 2 * response.number, range });
+    // Older firewall bouncers keep only the first address of a range: the attacker's own is told beside it.
+    const named = response.named === undefined ? null : parseRange(response.named);
+    if (named) byId.set(`${response.id} named`, { ...block, number: 2 * response.number + 1, range: named });
   }
   return [...byId.values()];
 }

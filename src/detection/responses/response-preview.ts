@@ -1,6 +1,5 @@
 /** What a response would touch, and who uses it: looked up before anything is done, and again when it is approved. */
 
-import { isIP } from 'node:net';
 import {
   type ArchiveReader,
   AsepsisError,
@@ -70,6 +69,12 @@ export function targetOf(proposal: Pick<Proposal, 'kind' | 'target'>): string {
   if (range === null)
     throw new AsepsisError('BAD_REQUEST', 'target is no address and no range such as 203.0.113.0/24.');
   return rangeText(blockedRange(range));
+}
+
+/** The single address that was asked for, where more than it is blocked. */
+export function namedOf(proposal: Pick<Proposal, 'kind' | 'target'>, target: string): string | null {
+  const range = proposal.kind === 'block' ? parseRange(proposal.target.trim()) : null;
+  return range !== null && range.prefix === bitsOf(range) && rangeText(range) !== target ? rangeText(range) : null;
 }
 
 const phrase = (text: string): string => `"${text.replaceAll(/["\\]/g, (c) => `\\${c}`)}"`;
@@ -205,6 +210,3 @@ export async function previewOf(deps: PreviewDeps, proposal: Pick<Proposal, 'kin
     simulated: deps.config.responses.mode === 'simulate',
   };
 }
-
-/** True for one address; ranges and names are not. */
-export const isAddress = (text: string): boolean => isIP(text) !== 0;

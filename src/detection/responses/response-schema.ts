@@ -37,9 +37,11 @@ export type Preview = Static<typeof PreviewSchema>;
 
 export const ResponseSchema = Type.Object({
   id: Type.String({ pattern: '^rsp_[0-9a-z]{26}$' }),
-  number: Type.Integer({ minimum: 1, description: 'Short number, also the id of the decision that bouncers see' }),
+  number: Type.Integer({ minimum: 1, description: 'Short number; ids of decisions that bouncers see follow from it' }),
   kind: words(RESPONSE_KINDS),
   target: name(),
+  /** The address that was named, where the target is the network around it (IPv6). */
+  named: Type.Optional(name()),
   reason: Type.String({ maxLength: LIMITS.textCharsMax }),
   incident: Type.Optional(IncidentIdSchema),
   alert: Type.Optional(AlertIdSchema),

@@ -12,7 +12,7 @@ import {
 } from '../../core/index.ts';
 import type { Protected } from './response-allow.ts';
 import { type Actor, approved, proposed, refused, undone } from './response-decide.ts';
-import { previewOf, targetOf } from './response-preview.ts';
+import { namedOf, previewOf, targetOf } from './response-preview.ts';
 import type { Preview, Proposal, ResponseRecord } from './response-schema.ts';
 import { insertResponse, nextNumber, readResponse, replaceResponse } from './response-store.ts';
 
@@ -126,6 +126,7 @@ export function createResponses(parts: ResponseParts): ResponseService {
             number: await nextNumber(inside),
             proposal,
             target,
+            named: namedOf(proposal, target),
             preview: seen,
             by: asking,
             nowMs: clock.now(),
