@@ -31,6 +31,29 @@ async function openStoreOf(o: { data: string; config?: string }): Promise<Store>
   const { store } = await loadConfig(o.config, o.data);
   return openStore({ dataDir: o.data, clock: systemClock, ...(store.url === undefined ? {} : { url: store.url }) });
 }
+/** What responses look things up in: the database, the archive, the configuration. */
+async function openForResponses(o: { data: string; config?: string }) {
+  const { loadConfig } = await import('./cli/config-load.ts');
+  const { openArchiveReader } = await import('./archive/index.ts');
+  const { readIdentity } = await import('./stream/index.ts');
+  const store = await openStoreOf(o);
+  try {
+    const config = await loadConfig(o.config, o.data);
+    const archive = await openArchiveReader({
+      dir: join(o.data, 'archive'),
+      streamId: (await readIdentity(join(o.data, 'stream')))?.streamId ?? 'none0000',
+      clock: systemClock,
+    });
+    const close = async () => {
+      await archive.close();
+      await store.close();
+    };
+    return { store, archive, config, close };
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
 const positive = (text: string) => {
   const value = Number(text);
   if (!(value > 0)) throw new InvalidArgumentError('A number above 0 is needed.');
@@ -223,6 +246,8 @@ async function lateCommands(verb: string | undefined): Promise<void> {
   if (wants('tls', 'people', 'token')) (await import('./api/index.ts')).apiCommands(program, terminal);
   if (wants('import')) (await import('./ingest/index.ts')).ingestCommands(program, terminal);
   if (wants('patch')) (await import('./patching/index.ts')).patchingCommands(program, terminal);
+  if (wants('respond'))
+    (await import('./detection/index.ts')).responseCommands(program, terminal, { open: openForResponses });
   if (wants('detect', 'rules')) {
     const { decodeFile } = await import('./main-decode-file.ts');
     const ownRules = join(import.meta.dirname, '..', 'rules');

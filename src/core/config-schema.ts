@@ -36,6 +36,44 @@ const TlsSchema = Type.Object(
   { ...closed, default: {} },
 );
 
+const ranges = Type.Array(Type.String({ maxLength: 64, pattern: '^[0-9A-Fa-f.:]+(/[0-9]{1,3})?$' }), {
+  maxItems: 4096,
+  default: [],
+});
+/** A program and its arguments, started without a shell. */
+const command = (words: readonly string[]) =>
+  Type.Array(Type.String({ minLength: 1, maxLength: 4096 }), { maxItems: 64, default: [...words] });
+
+/** What may be done to stop an attacker. Everything is rehearsed only until `mode` says otherwise. */
+const ResponsesSchema = Type.Object(
+  {
+    mode: Type.Union([Type.Literal('simulate'), Type.Literal('enforce')], { default: 'simulate' }),
+    nftables: Type.Object(
+      {
+        enabled: Type.Boolean({ default: true }),
+        /** Starts nft; an unprivileged Asepsis puts its helper here, such as [sudo, -n, /usr/sbin/nft]. */
+        command: command(['nft']),
+      },
+      { ...closed, default: {} },
+    ),
+    /** Own networks: never blocked. The default is what is private (RFC 1918, RFC 4193) and shared (RFC 6598). */
+    own_ranges: { ...ranges, default: ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '100.64.0.0/10', 'fc00::/7'] },
+    monitoring: ranges,
+    partners: ranges,
+    protected_accounts: Type.Array(Type.String({ maxLength: 256 }), {
+      maxItems: 4096,
+      default: ['root', 'administrator'],
+    }),
+    /** `{account}` stands for the name, as an argument of its own or a part of one. Empty: accounts cannot be disabled. */
+    disable_account: command([]),
+    enable_account: command([]),
+    blocks_per_hour_max: Type.Integer({ minimum: 0, maximum: 100_000, default: 30 }),
+    duration_minutes_default: Type.Integer({ minimum: 1, maximum: 525_600, default: 240 }),
+    duration_minutes_max: Type.Integer({ minimum: 1, maximum: 525_600, default: 43_200 }),
+  },
+  { ...closed, default: {} },
+);
+
 export const ConfigSchema = Type.Object(
   {
     http: Type.Object(
@@ -132,6 +170,7 @@ export const ConfigSchema = Type.Object(
       },
       { ...closed, default: {} },
     ),
+    responses: ResponsesSchema,
     limits: Type.Object(
       {
         source_events_per_sec: Type.Integer({ minimum: 1, maximum: 10_000_000, default: 200_000 }),

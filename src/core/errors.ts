@@ -98,6 +98,11 @@ export const ERRORS = {
     advice: 'Check the file; what could be read before the fault is kept.',
   },
   RULE_INVALID: { status: 422, title: 'The rule is not valid', advice: 'Correct it at the named line.' },
+  RESPONSE_REFUSED: {
+    status: 409,
+    title: 'This response is not possible',
+    advice: 'Read the reason; lists and limits stand under `responses` in the configuration.',
+  },
   TOOL_MISSING: {
     status: 500,
     title: 'A program that this needs is not installed',

@@ -1,9 +1,22 @@
-/** Detection as a room: its round over this machine and how far the recommendation is true. */
+/** Detection as a room: its round over this machine, how far the recommendation is true, and what it does while it serves. */
 
 import type { Clock, Room, Store } from '../core/index.ts';
 import { detectionCoverage } from './detection-coverage.ts';
 import { detectionRound } from './detection-round.ts';
+import { type ResponseWorker, responseRoutes, startResponseWorker } from './responses/index.ts';
 
 export function createDetection(o: { store: Store; clock: Clock }): Room {
-  return { name: 'detection', round: detectionRound, coverage: () => detectionCoverage(o.store, o.clock) };
+  let worker: ResponseWorker | null = null;
+  return {
+    name: 'detection',
+    round: detectionRound,
+    coverage: () => detectionCoverage(o.store, o.clock),
+    routes: async (app, services) => {
+      responseRoutes(app, services, () => worker);
+    },
+    start: async (services) => {
+      worker = startResponseWorker(services);
+      return () => worker?.stop() ?? Promise.resolve();
+    },
+  };
 }

@@ -5,3 +5,4 @@ export { createEngine, type Engine, type EngineStats } from './detection-engine.
 export { type LoadedRules, loadRules } from './detection-load.ts';
 export { createDetection } from './detection-room.ts';
 export type { Refusal, Rule } from './detection-rule.ts';
+export { type ResponseCommandDeps, responseCommands } from './responses/index.ts';
