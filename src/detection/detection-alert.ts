@@ -112,7 +112,14 @@ export function alertOfEvent(rule: DetectionRule, event: DecodedEvent, streamId:
   };
 }
 
-/** The alert of a correlation; `last` is the event that completed its window. */
+/** "12", or "≈ 10,240 (standard error 2.2 %)" where it is an estimate. */
+function numberWords(fired: Fired): string {
+  const { number, errorPercent } = fired.reached;
+  const plain = String(Math.round(number * 100) / 100);
+  return errorPercent === 0 ? plain : `≈ ${plain} (standard error ${errorPercent} %)`;
+}
+
+/** The alert of a correlation; `last` is the event that completed its window, or one that stands for it. */
 export function alertOfFired(fired: Fired, last: DecodedEvent, streamId: string): Alert {
   const { rule, reached } = fired;
   const events: EventId[] = reached.refs
@@ -120,7 +127,8 @@ export function alertOfFired(fired: Fired, last: DecodedEvent, streamId: string)
     .map((ref) => eventId(streamId, ref.seq, ref.index));
   const values: Readonly<Record<string, string>> = {
     count: String(fired.count),
-    number: String(Math.round(reached.number * 100) / 100),
+    number: numberWords(fired),
+    note: fired.note ?? '',
     accounts: several(fired.accounts, 'accounts'),
     hosts: several(fired.hosts, 'hosts'),
     addresses: several(fired.addresses, 'addresses'),
@@ -128,11 +136,16 @@ export function alertOfFired(fired: Fired, last: DecodedEvent, streamId: string)
       Object.entries(fired.group).map(([name, value]) => [name, clip(value, TITLE_VALUE_CHARS_MAX)]),
     ),
   };
-  const template = rule.titleTemplate ?? `${rule.title}${DEFAULT_TITLE}: {count} events`;
-  const words = [`${reached.number} in ${Math.round(rule.timespanMs / 1000)} s`];
+  const tail = fired.note === null ? ': {count} events' : ': {note}';
+  const template = rule.titleTemplate ?? `${rule.title}${DEFAULT_TITLE}${tail}`;
+  const words = [
+    `${numberWords(fired)} in ${Math.round(rule.timespanMs / 1000)} s`,
+    ...(fired.note === null ? [] : [fired.note]),
+  ];
   return {
     ...base(rule, last),
-    id: alertId(rule, [fired.key, events[0] as string]),
+    // Group and event time: the same whatever else came in between.
+    id: alertId(rule, [fired.key, String(fired.ms)]),
     title: fillTitle(template, (name) =>
       Object.hasOwn(values, name) ? (values[name] as string) : fieldOf(last, name),
     ),

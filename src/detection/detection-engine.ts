@@ -2,163 +2,207 @@
 
 import type { Alert, DecodedEvent } from '../core/index.ts';
 import { alertOfEvent, alertOfFired } from './detection-alert.ts';
+import { createReader, createWriter } from './detection-bytes.ts';
+import { createChain } from './detection-chain.ts';
 import { createMatcher } from './detection-compile.ts';
-import { type Correlator, createCorrelator, type KeyMakers } from './detection-correlate.ts';
+import { type Control, createSwitchboard, type SuppressedCount } from './detection-control.ts';
+import { hashKey } from './detection-hash.ts';
 import { DETECTION_LIMITS as LIMIT } from './detection-limits.ts';
-import type { CorrelationRule, DetectionRule, Rule } from './detection-rule.ts';
+import { createRisk, type RiskLimits, type RiskView } from './detection-risk.ts';
+import type { DetectionRule, Rule } from './detection-rule.ts';
 import { readSnapshot, writeSnapshot } from './detection-snapshot.ts';
-import { readsNormalisedFirst } from './detection-taxonomy.ts';
 
 export interface EngineStats {
   /** Rules that failed while matching and were set aside, with the reason. */
   readonly quarantined: readonly { rule: string; reason: string }[];
-  /** Groups that correlations remember, and those forgotten for want of room. */
+  /** Groups that correlations remember, their memory, and those forgotten for want of room. */
   readonly groups: number;
+  readonly bytes: number;
   readonly evicted: number;
   /** Events that came too late to be counted. */
   readonly late: number;
+  /** Event time up to which everything has come, and of each source; null before the first event. */
+  readonly watermarkMs: number | null;
+  readonly sources: readonly { source: string; ms: number }[];
+  /** Matches and alerts of each rule that had any. */
+  readonly rules: readonly { rule: string; matches: number; alerts: number; suppressed: number }[];
+  readonly suppressed: readonly SuppressedCount[];
+  readonly risk: readonly RiskView[];
   /** Why state of an earlier run could not be used completely; null when it could. */
   readonly restoreFault: string | null;
+}
+
+export interface EngineOptions {
+  /** The first part of every event id. */
+  readonly streamId: string;
+  /** How late an event may come and still be counted at its own time; five minutes by default. */
+  readonly latenessMs?: number;
+  readonly stateBytesMax?: number;
+  /** Points of entities; absent: none are counted. */
+  readonly risk?: RiskLimits;
+}
+
+/** Something that looks at each event beside the rules: indicators. */
+export interface Watcher {
+  /** Alerts of one event; null when there are none. */
+  look(event: DecodedEvent): readonly Alert[] | null;
 }
 
 export interface Engine {
   /** Alerts that the event raised; the shared empty array when none. */
   feed(event: DecodedEvent): readonly Alert[];
-  /** Tells the time, so that what is over is forgotten. */
+  /** Tells the time: what is over is judged and forgotten. */
   tick(nowMs: number): readonly Alert[];
+  /** No event will come any more: windows that are open are judged. */
+  finish(): readonly Alert[];
   snapshot(): Uint8Array;
   restore(bytes: Uint8Array): void;
+  /** Switches rules off and alerts silent; holds from the next event on. */
+  control(control: Control): void;
+  watch(watcher: Watcher | null): void;
   readonly ruleCount: number;
   stats(): EngineStats;
 }
 
-interface Parent {
-  readonly node: number;
-  readonly member: number;
-}
-
-interface Node {
-  readonly rule: Rule;
-  readonly correlator: Correlator | null;
-  readonly parents: Parent[];
-  readonly normFirst: boolean;
-  /** Whether its matches become alerts, or only count in a correlation. */
-  alerts: boolean;
-}
-
 const NONE: readonly Alert[] = Object.freeze([]);
+const RISKS_SHOWN = 20;
 
-/** Detection rules first, in the matcher's order, then correlations; each knows which correlations look at it. */
-function connect(rules: readonly Rule[]): { detections: DetectionRule[]; nodes: Node[] } {
-  const detections = rules.filter((rule) => rule.kind === 'detection');
-  const correlations = rules.filter((rule) => rule.kind === 'correlation');
-  const ordered: Rule[] = [...detections, ...correlations];
-  const byName = new Map<string, number>();
-  ordered.forEach((rule, i) => {
-    byName.set(rule.id, i);
-    if (rule.name !== null) byName.set(rule.name, i);
-  });
-  const makers: KeyMakers = new Map();
-  const nodes = ordered.map((rule): Node => {
-    const members = rule.kind === 'correlation' ? rule.rules.map((name) => byName.get(name)) : [];
-    const complete = members.every((member) => member !== undefined);
-    return {
-      rule,
-      correlator:
-        rule.kind === 'correlation' && complete
-          ? createCorrelator(
-              rule,
-              members.map((member) => ordered[member as number] as Rule),
-              makers,
-            )
-          : null,
-      parents: [],
-      normFirst: rule.kind === 'detection' && readsNormalisedFirst(rule.logsource),
-      alerts: true,
-    };
-  });
-  for (const [i, { rule, correlator }] of nodes.entries()) {
-    if (!correlator) continue;
-    const { rules: names, generate } = rule as CorrelationRule;
-    names.forEach((name, member) => {
-      const node = nodes[byName.get(name) as number] as Node;
-      node.parents.push({ node: i, member });
-      if (!generate) node.alerts = false;
-    });
-  }
-  return { detections, nodes };
-}
-
-/**
- * @param rules what `loadRules` answered
- * @param o.streamId the first part of every event id
- */
-export function createEngine(rules: readonly Rule[], o: { streamId: string }): Engine {
-  const { detections, nodes } = connect(rules);
-  const matcher = createMatcher(detections);
-  const correlators = nodes.flatMap((node) => (node.correlator ? [node.correlator] : []));
-  const parts = correlators.map(({ rule, table }) => ({ hash: `${rule.id}:${rule.hash}`, table }));
+/** @param rules what `loadRules` answered */
+export function createEngine(rules: readonly Rule[], o: EngineOptions): Engine {
   const broken = new Map<number, string>();
+  let switches = createSwitchboard({ disabled: [], suppressions: [] });
+  let off = new Set<number>();
+  let watcher: Watcher | null = null;
   let restoreFault: string | null = null;
   let raised: Alert[] | null = null;
 
-  const raise = (alert: Alert): void => {
+  const fault = (index: number, error: unknown): void => {
+    // One rule's fault must not cost the others: it is set aside by name and shown in the stats.
+    broken.set(index, error instanceof Error ? error.message : String(error));
+  };
+  const chain = createChain(rules, {
+    latenessMs: o.latenessMs ?? LIMIT.latenessMs,
+    stateBytesMax: o.stateBytesMax ?? LIMIT.stateBytesMax,
+    hash: hashKey(o.streamId),
+    onFired: (node, fired, last) => raise(node, alertOfFired(fired, last, o.streamId), last),
+    onFault: fault,
+    skip: (node) => broken.has(node) || off.has(node),
+  });
+  const { nodes } = chain;
+  const matcher = createMatcher(chain.detections);
+  const risk = o.risk ? createRisk(o.risk) : null;
+  const matches = new Uint32Array(nodes.length);
+  const alerts = new Uint32Array(nodes.length + 1);
+  const silent = new Uint32Array(nodes.length + 1);
+
+  const add = (alert: Alert): void => {
     raised ??= [];
     raised.push(alert);
   };
-
-  const deliver = (from: Node, event: DecodedEvent, normFirst: boolean, depth: number): void => {
-    if (depth > LIMIT.chainDepthMax) return;
-    for (let i = 0; i < from.parents.length; i++) {
-      const { node: at, member } = from.parents[i] as Parent;
-      const node = nodes[at] as Node;
-      const fired = node.correlator?.take(event, member, normFirst) ?? null;
-      if (!fired) continue;
-      if (node.alerts) raise(alertOfFired(fired, event, o.streamId));
-      if (node.parents.length > 0) deliver(node, event, normFirst, depth + 1);
+  const raise = (index: number, alert: Alert, event: DecodedEvent): void => {
+    if (switches.covers(alert, event) !== null) {
+      silent[index] = (silent[index] as number) + 1;
+      return;
+    }
+    alerts[index] = (alerts[index] as number) + 1;
+    add(alert);
+    for (const one of risk?.add(alert) ?? NONE) if (switches.covers(one, event) === null) add(one);
+  };
+  const handle = (index: number, event: DecodedEvent): void => {
+    const node = nodes[index] as (typeof nodes)[number];
+    matches[index] = (matches[index] as number) + 1;
+    try {
+      if (node.alerts) raise(index, alertOfEvent(node.rule as DetectionRule, event, o.streamId), event);
+      if (node.parents.length > 0) chain.count(index, event);
+    } catch (error) {
+      fault(index, error);
     }
   };
-
-  const handle = (index: number, event: DecodedEvent): void => {
-    const node = nodes[index] as Node;
-    try {
-      if (node.alerts) raise(alertOfEvent(node.rule as DetectionRule, event, o.streamId));
-      if (node.parents.length > 0) deliver(node, event, node.normFirst, 0);
-    } catch (error) {
-      // One rule's fault must not cost the others: it is set aside by name and shown in the stats.
-      broken.set(index, error instanceof Error ? error.message : String(error));
-    }
+  const taken = (): readonly Alert[] => {
+    const out = raised ?? NONE;
+    raised = null;
+    return out;
   };
 
   return {
     ruleCount: rules.length,
     feed: (event) => {
+      chain.see(event);
       const matched = matcher.match(event);
-      if (matched.length === 0) return NONE;
-      raised = null;
       for (let i = 0; i < matched.length; i++) {
         const index = matched[i] as number;
-        if (broken.size === 0 || !broken.has(index)) handle(index, event);
+        if ((broken.size === 0 || !broken.has(index)) && (off.size === 0 || !off.has(index))) handle(index, event);
       }
-      return raised ?? NONE;
+      if (watcher !== null) {
+        const hits = watcher.look(event);
+        if (hits !== null)
+          for (const alert of hits) if (!switches.isOff(alert.rule.id)) raise(nodes.length, alert, event);
+      }
+      return raised === null ? NONE : taken();
     },
     tick: (nowMs) => {
-      for (const correlator of correlators) correlator.sweep(nowMs);
-      return NONE;
+      chain.tick(nowMs);
+      return taken();
     },
-    snapshot: () => writeSnapshot(parts),
+    finish: () => {
+      chain.finish();
+      return taken();
+    },
+    snapshot: () => {
+      const writer = createWriter();
+      chain.watermark.write(writer);
+      if (risk) risk.write(writer);
+      else writer.number(0);
+      return writeSnapshot(chain.correlators, writer.bytes());
+    },
     restore: (bytes) => {
-      restoreFault = readSnapshot(bytes, parts);
+      const read = readSnapshot(bytes, chain.correlators);
+      restoreFault = read.fault;
+      try {
+        if (read.rest.length > 0) {
+          const reader = createReader(read.rest);
+          chain.watermark.read(reader);
+          risk?.read(reader);
+        }
+      } catch (error) {
+        if (!(error instanceof RangeError)) throw error;
+        restoreFault ??= error.message;
+      }
+      chain.reschedule();
     },
-    stats: () => ({
-      quarantined: [...matcher.quarantined, ...broken].map(([i, reason]) => ({
-        rule: (nodes[i] as Node).rule.id,
-        reason,
-      })),
-      groups: correlators.reduce((sum, { table }) => sum + table.size, 0),
-      evicted: correlators.reduce((sum, { table }) => sum + table.evicted, 0),
-      late: correlators.reduce((sum, { late }) => sum + late(), 0),
-      restoreFault,
-    }),
+    control: (control) => {
+      switches = createSwitchboard(control, switches.counts());
+      off = new Set(nodes.flatMap(({ rule }, i) => (switches.isOff(rule.id) ? [i] : [])));
+    },
+    watch: (next) => {
+      watcher = next;
+    },
+    stats: () => {
+      const total = (of: (one: (typeof chain.correlators)[number]) => number) =>
+        chain.correlators.reduce((sum, one) => sum + of(one), 0);
+      return {
+        quarantined: [...matcher.quarantined, ...broken].map(([i, reason]) => ({
+          rule: (nodes[i] as (typeof nodes)[number]).rule.id,
+          reason,
+        })),
+        groups: total(({ table }) => table.size),
+        bytes: total(({ table }) => table.bytes),
+        evicted: total(({ table }) => table.evicted) + (risk?.evicted ?? 0),
+        late: total(({ late }) => late()),
+        watermarkMs: Number.isFinite(chain.watermark.ms) ? chain.watermark.ms : null,
+        sources: chain.watermark.sources(),
+        rules: nodes.flatMap(({ rule }, i) => {
+          const seen = matches[i] as number;
+          const raisedBy = alerts[i] as number;
+          const suppressed = silent[i] as number;
+          return seen + raisedBy + suppressed === 0
+            ? []
+            : [{ rule: rule.id, matches: seen, alerts: raisedBy, suppressed }];
+        }),
+        suppressed: switches.counts(),
+        risk: risk?.top(Math.max(chain.watermark.ms, 0), RISKS_SHOWN) ?? [],
+        restoreFault,
+      };
+    },
   };
 }

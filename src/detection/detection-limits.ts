@@ -30,7 +30,15 @@ export const DETECTION_LIMITS = {
   /** How late an event may come and still be counted at its own time. */
   latenessMs: 5 * 60_000,
   /** Groups remembered of one correlation; the ones untouched for longest are evicted and counted. */
-  groupsMax: 50_000,
+  groupsMax: 1_000_000,
+  /** Memory of all correlations together: a million groups with a few events each fit. */
+  stateBytesMax: 512 * 1024 * 1024,
+  /** Distinct values that are counted exactly; higher thresholds are counted by a sample with an error of 2.2 %. */
+  distinctExactMax: 2048,
+  /** Threshold of a value_count. */
+  distinctMax: 10_000_000,
+  /** Times that the same silence is said, once a timespan, before its group is given up. */
+  silenceRepeatsMax: 7,
   /** Events or values remembered of one group. */
   groupEntriesMax: 4096,
   /** Entities remembered of one group for the alert's sentence. */

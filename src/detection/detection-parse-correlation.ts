@@ -31,12 +31,15 @@ function names(value: Json | undefined, path: readonly string[], what: string): 
   });
 }
 
-function timespan(value: Json | undefined): number {
-  const path = ['correlation', 'timespan'];
+function timespan(
+  value: Json | undefined,
+  path: readonly string[] = ['correlation', 'timespan'],
+  leastMs = 1000,
+): number {
   const found = /^(\d{1,6})([smhdwMy])$/.exec(typeof value === 'string' ? value : '');
-  if (!found) throw new RuleFault('"timespan" must be a number with s, m, h, d, w, M or y', path);
+  if (!found) throw new RuleFault(`"${path[1]}" must be a number with s, m, h, d, w, M or y`, path);
   const ms = Number(found[1]) * (UNIT_MS[found[2] as string] as number);
-  if (ms < 1000 || ms > LIMIT.timespanMsMax) throw new RuleFault('"timespan" must be between 1s and 31d', path);
+  if (ms < leastMs || ms > LIMIT.timespanMsMax) throw new RuleFault(`"${path[1]}" must be between 1s and 31d`, path);
   return ms;
 }
 
@@ -59,17 +62,27 @@ function readBounds(condition: Json | undefined): { bounds: Bounds; fields: stri
   return { bounds, fields: names(condition.field, [...path, 'field'], '"field"'), percentile };
 }
 
-/** An upper bound alone is true before anything happened: it needs windows that close by the clock. */
+/** Bounds that more events can only make truer are judged as they come; others when the window is over. */
 function checkBounds(type: CorrelationType, bounds: Bounds): void {
-  const rises = type === 'event_count' || type === 'value_count';
-  const lower = bounds.gte ?? bounds.gt ?? bounds.eq;
-  if (rises && (lower === undefined || lower < 0)) {
-    throw new RuleFault('a count needs a lower bound (gte, gt or eq)', ['correlation', 'condition']);
-  }
-  const most = (bounds.gte ?? 0) + (bounds.gt ?? 0) + (bounds.eq ?? 0);
-  if (rises && most > LIMIT.groupEntriesMax) {
-    throw new RuleFault(`a count may be at most ${LIMIT.groupEntriesMax}`, ['correlation', 'condition']);
-  }
+  const path = ['correlation', 'condition'];
+  const counts = type === 'event_count' || type === 'value_count';
+  if (!counts) return;
+  for (const bound of Object.values(bounds)) if (bound < 0) throw new RuleFault('a count is never below 0', path);
+  if ((bounds.gte ?? 1) < 1) throw new RuleFault('"gte" of a count must be at least 1', path);
+  const most = Math.max(bounds.gte ?? 0, bounds.gt ?? 0, bounds.eq ?? 0);
+  const limit = type === 'event_count' ? LIMIT.groupEntriesMax : LIMIT.distinctMax;
+  if (most > limit) throw new RuleFault(`a count may be at most ${limit}`, path);
+}
+
+/** Our extension under `asepsis:`: `window: tumbling|session`, and `learn: 7d` for values that are new. */
+function readOwn(own: Json | undefined, type: CorrelationType): Pick<CorrelationRule, 'window' | 'learnMs'> {
+  if (!isMap(own)) return { window: 'sliding', learnMs: null };
+  const { window = 'sliding', learn } = own;
+  if (window !== 'sliding' && window !== 'tumbling' && window !== 'session')
+    throw new RuleFault('"window" is sliding, tumbling or session', ['asepsis', 'window']);
+  if (learn === undefined) return { window, learnMs: null };
+  if (type !== 'value_count') throw new RuleFault('"learn" belongs to a value_count', ['asepsis', 'learn']);
+  return { window, learnMs: learn === 0 ? 0 : timespan(learn, ['asepsis', 'learn'], 0) };
 }
 
 function readAliases(value: Json | undefined): CorrelationRule['aliases'] {
@@ -91,11 +104,21 @@ function readAliases(value: Json | undefined): CorrelationRule['aliases'] {
 
 type CorrelationPart = Pick<
   CorrelationRule,
-  'type' | 'rules' | 'groupBy' | 'timespanMs' | 'fields' | 'percentile' | 'bounds' | 'aliases' | 'generate'
+  | 'type'
+  | 'rules'
+  | 'groupBy'
+  | 'timespanMs'
+  | 'fields'
+  | 'percentile'
+  | 'bounds'
+  | 'aliases'
+  | 'generate'
+  | 'window'
+  | 'learnMs'
 >;
 
 /** @throws RuleFault with the reason and the path of what is wrong */
-export function readCorrelation(value: Json): CorrelationPart {
+export function readCorrelation(value: Json, own?: Json): CorrelationPart {
   if (!isMap(value)) throw new RuleFault('"correlation" must be a map', ['correlation']);
   const type = CORRELATION_TYPES.find((known) => known === value.type);
   if (!type)
@@ -124,5 +147,6 @@ export function readCorrelation(value: Json): CorrelationPart {
     ...condition,
     aliases: readAliases(value.aliases),
     generate: value.generate === true,
+    ...readOwn(own, type),
   };
 }

@@ -100,7 +100,8 @@ function readDocument(value: Json, file: string, line: number): Rule | FilterRul
   if (value.action !== undefined) throw new RuleFault('"action" (rule collections) is the old form', ['action']);
   if (value.filter !== undefined) return readFilter(value, file, line);
   const base = common(value, file, line);
-  if (value.correlation !== undefined) return { ...base, kind: 'correlation', ...readCorrelation(value.correlation) };
+  if (value.correlation !== undefined)
+    return { ...base, kind: 'correlation', ...readCorrelation(value.correlation, value.asepsis) };
   if (value.detection === undefined) throw new RuleFault('"detection" is missing');
   return {
     ...base,

@@ -83,6 +83,10 @@ export interface CorrelationRule extends RuleBase {
   readonly aliases: Readonly<Record<string, Readonly<Record<string, string>>>>;
   /** Whether the rules it looks at also alert by themselves. */
   readonly generate: boolean;
+  /** Our extension: which events belong to one window. */
+  readonly window: 'sliding' | 'tumbling' | 'session';
+  /** Our extension: alert on values that are new, after learning for so long; null: an ordinary correlation. */
+  readonly learnMs: number | null;
 }
 
 /** The number that a correlation must reach: all given ones hold. */

@@ -1,158 +1,113 @@
-/** Correlation state as bytes: what a restart needs to raise the same alerts again; keyed by rule so rules may change. */
+/** Correlation state as bytes: what a restart needs to raise the same alerts again; keyed by rule, so that rules may change. */
 
-import type { Group, GroupTable } from './detection-group.ts';
-import { newGroup } from './detection-group.ts';
+import { createReader, createWriter, type Reader, type Writer } from './detection-bytes.ts';
+import type { Correlator } from './detection-correlate.ts';
+import { type Group, memberAt, moreOf, newGroup, STRIDE } from './detection-group.ts';
 import { DETECTION_LIMITS as LIMIT } from './detection-limits.ts';
 
-const MAGIC = 'asepsis-detection-1';
-const KINDS = ['address', 'account', 'host'] as const;
-
-interface Writer {
-  number(value: number): void;
-  float(value: number): void;
-  text(value: string): void;
-  bytes(): Uint8Array;
-}
-
-function createWriter(): Writer {
-  let buffer = Buffer.allocUnsafe(1 << 16);
-  let at = 0;
-  const room = (more: number): void => {
-    if (at + more <= buffer.length) return;
-    const bigger = Buffer.allocUnsafe(Math.max(buffer.length * 2, at + more));
-    buffer.copy(bigger, 0, 0, at);
-    buffer = bigger;
-  };
-  /** Seven bits a byte, the lowest first (LEB128); numbers up to 2^53. */
-  const number = (value: number): void => {
-    room(8);
-    let rest = value;
-    while (rest >= 128) {
-      buffer[at++] = (rest % 128) | 128;
-      rest = Math.floor(rest / 128);
-    }
-    buffer[at++] = rest;
-  };
-  return {
-    number,
-    float: (value) => {
-      room(8);
-      at = buffer.writeDoubleLE(value, at);
-    },
-    text: (value) => {
-      const length = Buffer.byteLength(value);
-      number(length);
-      room(length);
-      at += buffer.write(value, at);
-    },
-    bytes: () => new Uint8Array(buffer.subarray(0, at)),
-  };
-}
-
-function createReader(bytes: Uint8Array) {
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  let at = 0;
-  const need = (more: number): void => {
-    if (at + more > buffer.length) throw new RangeError('the state ends too early');
-  };
-  const number = (): number => {
-    let value = 0;
-    for (let scale = 1; ; scale *= 128) {
-      need(1);
-      const byte = buffer[at++] as number;
-      value += (byte & 127) * scale;
-      if (byte < 128) return value;
-      if (scale > 2 ** 49) throw new RangeError('a number of the state is too large');
-    }
-  };
-  return {
-    number,
-    float: (): number => {
-      need(8);
-      at += 8;
-      return buffer.readDoubleLE(at - 8);
-    },
-    text: (): string => {
-      const length = number();
-      need(length);
-      at += length;
-      return buffer.toString('utf8', at - length, at);
-    },
-    done: () => at >= buffer.length,
-  };
-}
-type Reader = ReturnType<typeof createReader>;
+const MAGIC = 'asepsis-detection-2';
 
 function writeGroup(writer: Writer, key: string, group: Group): void {
+  const { log, seen, more } = group;
   writer.text(key);
-  writer.number(group.values.length);
-  for (const value of group.values) writer.text(value);
-  writer.float(group.maxMs);
-  writer.float(group.touchedMs);
-  writer.float(group.quietUntilMs);
-  writer.number(group.since);
-  writer.number(group.refs.length);
-  for (const ref of group.refs) {
-    writer.float(ref.ms);
-    writer.number(ref.seq);
-    writer.number(ref.index);
-    writer.float(ref.extra);
+  writer.text(group.label === key ? '' : group.label);
+  writer.number(Math.max(0, group.touchedSec));
+  writer.number(log.length / STRIDE);
+  for (let i = 0; i < log.length; i += STRIDE) {
+    writer.float(log[i] as number);
+    writer.float(log[i + 1] as number);
+    writer.number(log[i + 2] as number);
+    writer.number(log[i + 3] as number);
   }
-  writer.number(group.distinct?.size ?? 0);
-  for (const [value, ms] of group.distinct ?? []) {
-    writer.text(value);
+  writer.number(seen?.length ?? 0);
+  for (const name of seen ?? []) writer.text(name);
+  writer.number((group.opened ? 1 : 0) + (more === null ? 0 : 2));
+  if (more === null) return;
+  writer.number(more.alerts.length);
+  for (const ms of more.alerts) writer.float(ms);
+  for (const ms of [more.dirtyMs, more.anchorMs, more.closedMs, more.dueMs]) writer.float(ms ?? Number.NaN);
+  writer.number(more.thinned);
+  writer.number(more.repeats);
+  writer.number(more.values?.size ?? 0);
+  for (const [value, ms] of more.values ?? []) {
+    writer.float(value);
     writer.float(ms);
   }
-  writer.number(group.seen.length);
-  for (const { kind, name, ms } of group.seen) {
-    writer.number(KINDS.indexOf(kind));
-    writer.text(name);
-    writer.float(ms);
+  writer.number(more.texts?.size ?? 0);
+  for (const [value, text] of more.texts ?? []) {
+    writer.float(value);
+    writer.text(text);
   }
 }
 
-function readGroup(reader: Reader): { key: string; group: Group } {
-  const count = (): number => {
+/** @param members where each rule of the state stands now; -1: it is gone or matches something else */
+function readGroup(reader: Reader, members: readonly number[]): { key: string; group: Group } {
+  const count = (most: number): number => {
     const n = reader.number();
-    if (n > 4 * LIMIT.groupEntriesMax) throw new RangeError('a list of the state is too long');
+    if (n > most) throw new RangeError('a list of the state is too long');
     return n;
   };
+  const time = (): number | null => {
+    const ms = reader.float();
+    return Number.isNaN(ms) ? null : ms;
+  };
   const key = reader.text();
-  const group = newGroup(
-    Array.from({ length: count() }, () => reader.text()),
-    0,
-  );
-  group.maxMs = reader.float();
-  group.touchedMs = reader.float();
-  group.quietUntilMs = reader.float();
-  group.since = reader.number();
-  for (let n = count(); n > 0; n--) {
-    group.refs.push({ ms: reader.float(), seq: reader.number(), index: reader.number(), extra: reader.float() });
+  const label = reader.text();
+  const group = newGroup(label === '' ? key : label, 0);
+  group.touchedSec = reader.number();
+  const log: number[] = [];
+  for (let n = count(16 * LIMIT.distinctExactMax + LIMIT.groupEntriesMax); n > 0; n--) {
+    const ms = reader.float();
+    const value = reader.float();
+    const seq = reader.number();
+    const place = reader.number();
+    const at = log.length;
+    log.push(ms, value, seq, place);
+    const was = memberAt(log, at / STRIDE);
+    const now = members[was] ?? -1;
+    if (now < 0) log.length = at;
+    else log[at + 3] = place - was + now;
   }
-  for (let n = count(); n > 0; n--) {
-    group.distinct ??= new Map();
-    group.distinct.set(reader.text(), reader.float());
+  group.log = log.length <= 8 * STRIDE ? log.slice() : log;
+  for (let n = count(LIMIT.groupEntitiesMax); n > 0; n--) group.seen = (group.seen ?? []).concat(reader.text());
+  const flags = reader.number();
+  group.opened = (flags & 1) === 1;
+  if ((flags & 2) === 0) return { key, group };
+  const more = moreOf(group);
+  for (let n = count(LIMIT.groupEntriesMax); n > 0; n--) more.alerts.push(reader.float());
+  more.dirtyMs = time();
+  more.anchorMs = time() ?? Number.NEGATIVE_INFINITY;
+  more.closedMs = time() ?? Number.NEGATIVE_INFINITY;
+  more.dueMs = time();
+  more.thinned = reader.number();
+  more.repeats = reader.number();
+  for (let n = count(2 * LIMIT.groupEntriesMax); n > 0; n--) {
+    more.values ??= new Map();
+    more.values.set(reader.float(), reader.float());
   }
-  for (let n = count(); n > 0; n--) {
-    const kind = KINDS[reader.number()];
-    if (!kind) throw new RangeError('a word of the state is not known');
-    group.seen.push({ kind, name: reader.text(), ms: reader.float() });
+  for (let n = count(2 * LIMIT.groupEntriesMax); n > 0; n--) {
+    more.texts ??= new Map();
+    more.texts.set(reader.float(), reader.text());
   }
   return { key, group };
 }
 
-interface Part {
-  /** What the state belongs to; a changed rule has another. */
-  readonly hash: string;
-  readonly table: GroupTable;
-}
+type Part = Pick<Correlator, 'rule' | 'members' | 'table' | 'shape'>;
 
-export function writeSnapshot(parts: readonly Part[]): Uint8Array {
+export function writeSnapshot(parts: readonly Part[], rest: Uint8Array): Uint8Array {
   const writer = createWriter();
   writer.text(MAGIC);
+  writer.number(rest.length);
+  writer.raw(rest);
   writer.number(parts.length);
-  for (const { hash, table } of parts) {
-    writer.text(hash);
+  for (const { rule, members, table, shape } of parts) {
+    writer.text(rule.id);
+    writer.text(shape);
+    writer.number(members.length);
+    for (const member of members) {
+      writer.text(member.id);
+      writer.text(member.hash);
+    }
     writer.number(table.size);
     for (const [key, group] of table.entries()) writeGroup(writer, key, group);
   }
@@ -160,25 +115,36 @@ export function writeSnapshot(parts: readonly Part[]): Uint8Array {
 }
 
 /**
- * Fills the tables whose rules are unchanged; state of other rules is passed over. Damaged bytes end the reading early.
+ * Fills the tables of rules that still mean the same by what they remember: thresholds, timespans and words may have
+ * changed. Events of a rule that matches something else now are passed over. Damaged bytes end the reading early.
  *
- * @returns null, or why not everything could be read
+ * @returns what else was kept, and why not everything could be read
  */
-export function readSnapshot(bytes: Uint8Array, parts: readonly Part[]): string | null {
-  const byHash = new Map(parts.map((part) => [part.hash, part.table]));
+export function readSnapshot(bytes: Uint8Array, parts: readonly Part[]): { rest: Uint8Array; fault: string | null } {
+  const byId = new Map(parts.map((part) => [part.rule.id, part]));
+  let rest: Uint8Array = new Uint8Array();
   try {
     const reader = createReader(bytes);
-    if (reader.text() !== MAGIC) return 'the state was written by another version';
+    if (reader.text() !== MAGIC) return { rest, fault: 'the state was written by another version' };
+    rest = reader.raw(reader.number());
     for (let left = reader.number(); left > 0; left--) {
-      const table = byHash.get(reader.text());
+      const part = byId.get(reader.text());
+      const same = reader.text() === part?.shape;
+      const members: number[] = [];
+      for (let n = reader.number(); n > 0; n--) {
+        const id = reader.text();
+        const hash = reader.text();
+        members.push(part?.members.findIndex((member) => member.id === id && member.hash === hash) ?? -1);
+        if (members.length > 64) throw new RangeError('a list of the state is too long');
+      }
       for (let groups = reader.number(); groups > 0; groups--) {
-        const { key, group } = readGroup(reader);
-        table?.set(key, group);
+        const { key, group } = readGroup(reader, members);
+        if (same && (group.log.length > 0 || group.more !== null)) part?.table.set(key, group);
       }
     }
-    return null;
+    return { rest, fault: null };
   } catch (error) {
-    if (error instanceof RangeError) return error.message;
+    if (error instanceof RangeError) return { rest, fault: error.message };
     throw error;
   }
 }

@@ -1,16 +1,32 @@
-/** Decides whether a group's events reach a correlation's number inside one sliding window of event time. */
+/**
+ * Decides at which event times a group's windows reach a correlation's number. Each kind is a small machine that is fed
+ * the group's events in order of time: one step an event while they come in order, fed anew when one came late.
+ */
 
-import { detached, type Group, insertRef, type Ref } from './detection-group.ts';
+import {
+  type Group,
+  insertEvent,
+  latestMs,
+  lengthOf,
+  lowerBound,
+  memberAt,
+  moreOf,
+  msAt,
+  type Ref,
+  refAt,
+  STRIDE,
+  trimLog,
+  valueAt,
+} from './detection-group.ts';
 import { DETECTION_LIMITS as LIMIT } from './detection-limits.ts';
 import type { Bounds, CorrelationRule } from './detection-rule.ts';
-
-/** References kept of a value_count's group as evidence. */
-export const REFS_KEPT = 64;
 
 /** A window that reached its number: its events, oldest first, and the number. */
 export interface Reached {
   readonly refs: readonly Ref[];
   readonly number: number;
+  /** Standard error of the number in percent where it is an estimate; 0 where it is exact. */
+  readonly errorPercent: number;
 }
 
 export type WindowRule = Pick<CorrelationRule, 'type' | 'timespanMs' | 'bounds' | 'percentile'> & {
@@ -18,7 +34,14 @@ export type WindowRule = Pick<CorrelationRule, 'type' | 'timespanMs' | 'bounds' 
   readonly members: number;
   /** The count from which the bounds hold. */
   readonly need: number;
+  /** Share of distinct values that is kept, 1 or a power of two below. */
+  readonly rate: number;
 };
+
+/** References kept as evidence. */
+export const REFS_KEPT = 64;
+/** Groups up to this many events are looked through whole; larger ones keep their machine between events. */
+const SMALL = 16;
 
 /** The count from which the bounds hold. */
 export function needed(bounds: Bounds): number {
@@ -26,6 +49,20 @@ export function needed(bounds: Bounds): number {
     Math.max(1, bounds.gte ?? 0, bounds.gt === undefined ? 0 : Math.floor(bounds.gt) + 1, bounds.eq ?? 0),
   );
 }
+
+/**
+ * Distinct values are counted exactly up to `distinctExactMax`. Beyond, the values whose keyed hash falls below the rate
+ * are counted and the rest is scaled (adaptive sampling after Wegman, Flajolet 1990): the error is that of the square
+ * root of what is kept, and as the same values are kept whatever the order of arrival, so is the count.
+ */
+export function sampleRate(type: CorrelationRule['type'], need: number): number {
+  let rate = 1;
+  while (type === 'value_count' && need * rate > LIMIT.distinctExactMax) rate /= 2;
+  return rate;
+}
+
+export const errorPercentOf = (rule: WindowRule, number: number): number =>
+  rule.rate === 1 ? 0 : Math.round(1000 * Math.sqrt((1 - rule.rate) / (number * rule.rate))) / 10;
 
 export function withinBounds(bounds: Bounds, n: number): boolean {
   return (
@@ -38,146 +75,237 @@ export function withinBounds(bounds: Bounds, n: number): boolean {
   );
 }
 
-function trim(group: Group, rule: WindowRule, keep: number): void {
-  const horizon = group.maxMs - rule.timespanMs - LIMIT.latenessMs;
-  const { refs } = group;
-  let drop = Math.max(0, refs.length - keep);
-  while (drop < refs.length && (refs[drop] as Ref).ms <= horizon) drop++;
-  if (drop === 1) refs.shift();
-  else if (drop > 0) refs.splice(0, drop);
+/** Fed with the events of a log in order; says whether a window that ends with this event reached the number. */
+type Machine = (log: readonly number[], i: number) => boolean;
+
+function countMachine(rule: WindowRule): Machine {
+  const { need, timespanMs } = rule;
+  return (log, i) => i >= need - 1 && msAt(log, i) - msAt(log, i - need + 1) < timespanMs;
 }
 
-/** Some window that holds the event at `at` holds enough events. In order that is one comparison. */
-function eventCount(group: Group, rule: WindowRule, at: number): Reached | null {
-  const need = rule.need;
-  const { refs } = group;
-  const last = Math.min(at, refs.length - need);
-  for (let first = Math.max(0, at - need + 1); first <= last; first++) {
-    const end = refs[first + need - 1] as Ref;
-    if (end.ms - (refs[first] as Ref).ms >= rule.timespanMs) continue;
-    return withinBounds(rule.bounds, need) ? { refs: refs.slice(first, first + need), number: need } : null;
-  }
-  return null;
-}
-
-/** Exact: every value has its latest time, and what left the window is forgotten before counting. */
-function valueCount(group: Group, rule: WindowRule): Reached | null {
-  const need = rule.need;
-  const { distinct } = group;
-  if (distinct === null || distinct.size < need) return null;
-  const from = group.maxMs - rule.timespanMs;
-  for (const [value, ms] of distinct) if (ms <= from) distinct.delete(value);
-  const number = distinct.size;
-  if (number < need || !withinBounds(rule.bounds, number)) return null;
-  return { refs: group.refs.filter((ref) => ref.ms > from), number };
-}
-
-function rememberValue(group: Group, value: string, ms: number, rule: WindowRule): void {
-  group.distinct ??= new Map();
-  const { distinct } = group;
-  const known = distinct.get(value);
-  if (known !== undefined) distinct.delete(value);
-  else if (distinct.size >= Math.max(REFS_KEPT, 2 * rule.need)) {
-    distinct.delete(distinct.keys().next().value as string);
-  }
-  distinct.set(detached(value), Math.max(known ?? Number.NEGATIVE_INFINITY, ms));
-}
-
-function numbers(group: Group, rule: WindowRule, at: number): Reached | null {
-  const end = (group.refs[at] as Ref).ms;
-  const refs = group.refs.filter((ref) => ref.ms <= end && ref.ms > end - rule.timespanMs);
-  const list = refs.map((ref) => ref.extra).sort((a, b) => a - b);
-  const sum = list.reduce((total, n) => total + n, 0);
-  const rank = (percent: number) => list[Math.max(0, Math.ceil((percent / 100) * list.length) - 1)] as number;
-  const number =
-    rule.type === 'value_sum'
-      ? sum
-      : rule.type === 'value_avg'
-        ? sum / list.length
-        : rank(rule.type === 'value_median' ? 50 : rule.percentile);
-  return withinBounds(rule.bounds, number) ? { refs, number } : null;
-}
-
-/** Every rule (or as many as the bounds ask for) has an event in one window around the event at `at`. */
-function temporal(group: Group, rule: WindowRule, at: number): Reached | null {
-  const { refs } = group;
-  const middle = (refs[at] as Ref).ms;
-  const need = Math.min(rule.members, rule.need);
-  for (let end = at; end < refs.length && (refs[end] as Ref).ms - middle < rule.timespanMs; end++) {
-    const endMs = (refs[end] as Ref).ms;
-    const latest = new Map<number, Ref>();
-    for (const ref of refs) if (ref.ms <= endMs && ref.ms > endMs - rule.timespanMs) latest.set(ref.extra, ref);
-    if (latest.size >= need) return { refs: [...latest.values()].sort((a, b) => a.ms - b.ms), number: latest.size };
-  }
-  return null;
-}
-
-/** A chain of events in the order of the rules: from each possible end back over the latest earlier event of each rule. */
-function ordered(group: Group, rule: WindowRule, at: number): Reached | null {
-  const { refs } = group;
-  for (let end = at; end < refs.length; end++) {
-    const last = refs[end] as Ref;
-    if (last.extra !== rule.members - 1) continue;
-    const chain: Ref[] = [last];
-    let wanted = rule.members - 2;
-    for (let i = end - 1; i >= 0 && wanted >= 0; i--) {
-      const ref = refs[i] as Ref;
-      if (ref.ms <= last.ms - rule.timespanMs) break;
-      if (ref.extra !== wanted) continue;
-      chain.unshift(ref);
-      wanted--;
+function distinctMachine(rule: WindowRule): Machine {
+  const recent = new Map<number, number>();
+  const wanted = Math.ceil(rule.need * rule.rate);
+  return (log, i) => {
+    const ms = msAt(log, i);
+    const value = valueAt(log, i);
+    recent.delete(value);
+    recent.set(value, ms);
+    // The map is in order of the latest time: what is over stands in front.
+    for (const [old, at] of recent) {
+      if (at > ms - rule.timespanMs) break;
+      recent.delete(old);
     }
-    if (wanted < 0) return { refs: chain, number: chain.length };
-  }
-  return null;
+    return recent.size >= wanted;
+  };
 }
 
-/** Of each rule only the newest events matter; a busy rule must not push out the events of a rare one. */
-function keepNewestOfEach(group: Group, extra: number, most: number): void {
-  let have = 0;
-  for (const ref of group.refs) if (ref.extra === extra) have++;
-  if (have <= most) return;
-  group.refs.splice(
-    group.refs.findIndex((ref) => ref.extra === extra),
-    1,
-  );
+function sumMachine(rule: WindowRule): Machine {
+  let head = -1;
+  let sum = 0;
+  return (log, i) => {
+    if (head < 0) head = i;
+    sum += valueAt(log, i);
+    const ms = msAt(log, i);
+    while (msAt(log, head) <= ms - rule.timespanMs) sum -= valueAt(log, head++);
+    return withinBounds(rule.bounds, sum);
+  };
 }
+
+/** The latest beginning of a chain that reached each rule: a later one can only be better. */
+function orderedMachine(rule: WindowRule): Machine {
+  const starts = new Float64Array(rule.members).fill(Number.NEGATIVE_INFINITY);
+  return (log, i) => {
+    const ms = msAt(log, i);
+    const member = memberAt(log, i);
+    if (member === 0) {
+      starts[0] = ms;
+      return rule.members === 1;
+    }
+    const start = starts[member - 1] as number;
+    if (start <= ms - rule.timespanMs) return false;
+    if (start > (starts[member] as number)) starts[member] = start;
+    return member === rule.members - 1;
+  };
+}
+
+export function createMachine(rule: WindowRule): Machine {
+  switch (rule.type) {
+    case 'value_count':
+    case 'temporal':
+      return distinctMachine(rule);
+    case 'value_sum':
+      return sumMachine(rule);
+    case 'temporal_ordered':
+      return orderedMachine(rule);
+    default:
+      return countMachine(rule);
+  }
+}
+
+/** Distinct values among the last events of a small log, without making anything. */
+function distinctInSmall(log: readonly number[], n: number, afterMs: number): number {
+  let distinct = 0;
+  for (let i = n - 1; i >= 0 && msAt(log, i) > afterMs; i--) {
+    let again = false;
+    for (let k = i + 1; k < n && !again; k++) again = valueAt(log, k) === valueAt(log, i);
+    if (!again) distinct++;
+  }
+  return distinct;
+}
+
+/** Whether the newest event of the log completes a window. */
+export function newestIsHot(group: Group, rule: WindowRule): boolean {
+  const { log } = group;
+  const n = lengthOf(group);
+  if (rule.type === 'event_count') return countMachine(rule)(log, n - 1);
+  if (n <= SMALL) {
+    const distinct = rule.type === 'value_count' || rule.type === 'temporal';
+    if (distinct)
+      return distinctInSmall(log, n, msAt(log, n - 1) - rule.timespanMs) >= Math.ceil(rule.need * rule.rate);
+    return replay(log, 0, createMachine(rule), () => {});
+  }
+  const more = moreOf(group);
+  if (more.state !== null) return (more.state as Machine)(log, n - 1);
+  const machine = createMachine(rule);
+  more.state = machine;
+  return replay(log, 0, machine, () => {});
+}
+
+function replay(log: readonly number[], from: number, machine: Machine, onHot: (i: number) => void): boolean {
+  let hot = false;
+  for (let i = from; i < log.length / STRIDE; i++) {
+    hot = machine(log, i);
+    if (hot) onHot(i);
+  }
+  return hot;
+}
+
+/** Times in [fromMs, toMs) at which a window is reached, ascending. */
+export function hotTimes(group: Group, rule: WindowRule, fromMs: number, toMs: number): number[] {
+  const { log } = group;
+  const out: number[] = [];
+  const machine = createMachine(rule);
+  const last = lowerBound(log, toMs);
+  for (let i = lowerBound(log, fromMs - rule.timespanMs); i < last; i++) {
+    const hot = machine(log, i);
+    const ms = msAt(log, i);
+    if (hot && ms >= fromMs && ms !== out[out.length - 1]) out.push(ms);
+  }
+  return out;
+}
+
+/** Adds an event to the group's log; answers whether it came in order. */
+export function addEvent(
+  group: Group,
+  rule: WindowRule,
+  event: { ms: number; value: number; seq: number; place: number },
+  latenessMs: number,
+): boolean {
+  const before = group.log.length;
+  trimLog(group, latestMs(group) - rule.timespanMs - latenessMs);
+  const max = logMax(rule);
+  if (group.log.length / STRIDE >= max) thin(group, rule, max);
+  const inOrder = insertEvent(group, event.ms, event.value, event.seq, event.place);
+  // Machines know places in the log: they start anew when something moved.
+  if (group.more !== null && (!inOrder || group.log.length <= before)) group.more.state = null;
+  return inOrder;
+}
+
+const logMax = (rule: WindowRule): number => Math.max(LIMIT.groupEntriesMax, 4 * Math.ceil(rule.need * rule.rate));
 
 /**
- * Takes one event into the group and answers the window that it completed, if any. Late events count at their own time
- * as long as they are inside the timespan and the lateness; the caller drops older ones.
- *
- * @param value the distinct value of a value_count; null for other types
+ * Makes room in a full log without changing what can be counted: of a sixteenth of the timespan a count needs no more
+ * events than it asks for, at either end, and a value no more than its first and last. What is still too much leaves, the
+ * oldest first.
  */
-export function takeEvent(group: Group, rule: WindowRule, ref: Ref, value: string | null): Reached | null {
-  if (ref.ms - group.maxMs >= rule.timespanMs) group.since = 0;
-  if (ref.ms > group.maxMs) group.maxMs = ref.ms;
-  group.since++;
-  switch (rule.type) {
-    case 'event_count': {
-      trim(group, rule, 2 * rule.need + 32);
-      const at = insertRef(group.refs, ref);
-      return ref.ms < group.quietUntilMs ? null : eventCount(group, rule, at);
+function thin(group: Group, rule: WindowRule, max: number): void {
+  const { log } = group;
+  const cellMs = Math.max(1, rule.timespanMs / 16);
+  const n = log.length / STRIDE;
+  const counted = rule.type === 'event_count';
+  const sums = rule.type === 'value_sum';
+  const keep = counted ? rule.need : rule.type === 'temporal_ordered' ? 8 : 1;
+  const seenFrom = (order: readonly number[], kept: Uint8Array): void => {
+    let cell = Number.NaN;
+    let inCell = new Map<number, number>();
+    for (const i of order) {
+      const at = Math.floor(msAt(log, i) / cellMs);
+      if (at !== cell) {
+        cell = at;
+        inCell = new Map();
+      }
+      const key = counted ? 0 : rule.type === 'temporal_ordered' ? memberAt(log, i) : valueAt(log, i);
+      const times = inCell.get(key) ?? 0;
+      inCell.set(key, times + 1);
+      if (times < keep) kept[i] = 1;
     }
-    case 'value_count': {
-      trim(group, rule, REFS_KEPT);
-      insertRef(group.refs, ref);
-      rememberValue(group, value as string, ref.ms, rule);
-      return ref.ms < group.quietUntilMs ? null : valueCount(group, rule);
-    }
-    case 'temporal':
-    case 'temporal_ordered': {
-      trim(group, rule, LIMIT.groupEntriesMax);
-      insertRef(group.refs, ref);
-      keepNewestOfEach(group, ref.extra, 8);
-      const at = group.refs.indexOf(ref);
-      if (at < 0 || ref.ms < group.quietUntilMs) return null;
-      return rule.type === 'temporal' ? temporal(group, rule, at) : ordered(group, rule, at);
-    }
-    default: {
-      trim(group, rule, LIMIT.groupEntriesMax);
-      const at = insertRef(group.refs, ref);
-      return ref.ms < group.quietUntilMs ? null : numbers(group, rule, at);
-    }
+  };
+  const kept = new Uint8Array(n).fill(sums ? 1 : 0);
+  if (!sums) {
+    const order = Array.from({ length: n }, (_, i) => i);
+    seenFrom(order, kept);
+    seenFrom(order.reverse(), kept);
   }
+  let left = kept.reduce((sum, one) => sum + one, 0);
+  for (let i = 0; i < n && left > (max * 3) / 4; i++) {
+    left -= kept[i] as number;
+    kept[i] = 0;
+  }
+  const thinner: number[] = [];
+  for (let i = 0; i < n; i++) {
+    if (kept[i] === 1) thinner.push(...log.slice(i * STRIDE, (i + 1) * STRIDE));
+  }
+  const more = moreOf(group);
+  more.thinned += n - left;
+  more.state = null;
+  group.log = thinner;
+}
+
+/** The window that ends at `ms`: its evidence and its number. */
+export function reachedAt(group: Group, rule: WindowRule, ms: number): Reached {
+  const { log } = group;
+  const end = lowerBound(log, ms + 1);
+  if (rule.type === 'temporal_ordered') return chainAt(log, rule, end);
+  if (rule.type === 'event_count') {
+    // Of several events at this time the first that completes a window: the same whatever came after.
+    let last = lowerBound(log, ms);
+    while (last < end - 1 && !countMachine(rule)(log, last)) last++;
+    const first = Math.max(0, last - rule.need + 1);
+    return { refs: refs(log, first, last + 1), number: last - first + 1, errorPercent: 0 };
+  }
+  const first = lowerBound(log, ms - rule.timespanMs + 1);
+  if (rule.type === 'value_sum') {
+    let sum = 0;
+    for (let i = first; i < end; i++) sum += valueAt(log, i);
+    return { refs: refs(log, Math.max(first, end - REFS_KEPT), end), number: sum, errorPercent: 0 };
+  }
+  const latest = new Map<number, number>();
+  for (let i = first; i < end; i++) latest.set(valueAt(log, i), i);
+  const places = [...latest.values()].sort((a, b) => a - b).slice(-REFS_KEPT);
+  const number = Math.round(latest.size / rule.rate);
+  return { refs: places.map((i) => refAt(log, i)), number, errorPercent: errorPercentOf(rule, number) };
+}
+
+export function refs(log: readonly number[], from: number, to: number): Ref[] {
+  const out: Ref[] = [];
+  for (let i = from; i < Math.min(to, from + REFS_KEPT); i++) out.push(refAt(log, i));
+  return out;
+}
+
+/** From the first possible end back over the latest earlier event of each rule. */
+function chainAt(log: readonly number[], rule: WindowRule, end: number): Reached {
+  for (let last = lowerBound(log, msAt(log, end - 1)); last < end; last++) {
+    if (memberAt(log, last) !== rule.members - 1) continue;
+    const chain = [refAt(log, last)];
+    let wanted = rule.members - 2;
+    for (let i = last - 1; i >= 0 && wanted >= 0; i--) {
+      if (msAt(log, i) <= msAt(log, last) - rule.timespanMs) break;
+      if (memberAt(log, i) !== wanted) continue;
+      chain.unshift(refAt(log, i));
+      wanted--;
+    }
+    if (wanted < 0) return { refs: chain, number: chain.length, errorPercent: 0 };
+  }
+  return { refs: refs(log, end - 1, end), number: rule.members, errorPercent: 0 };
 }
