@@ -12,7 +12,7 @@ import {
   type Terminal,
 } from '../../core/index.ts';
 import { loadRelayConfig, networks, RELAY_KINDS, type RelayEnd, type RelayKind } from './relay-config.ts';
-import type { PairPlan } from './relay-files.ts';
+import { type PairPlan, STATUS_USUAL } from './relay-files.ts';
 import { writePair } from './relay-pair.ts';
 import type { RelayRecord } from './relay-proof.ts';
 import { openTls } from './relay-route.ts';
@@ -42,6 +42,7 @@ interface PairOptions {
   to?: string;
   from: string[];
   seenAs?: string;
+  status?: string;
   finding?: string;
   data?: string;
 }
@@ -118,6 +119,7 @@ function planOf(name: string, o: PairOptions, flow: ReturnType<typeof flowOf> | 
     far: endOf(o.tunnel, '--tunnel'),
     server,
     devices,
+    status: o.status === undefined ? STATUS_USUAL : endOf(o.status, '--status'),
     ...(o.seenAs === undefined ? {} : { nearSeenAs: o.seenAs }),
   };
 }
@@ -187,6 +189,10 @@ export function relayCommands(program: Command, terminal: Terminal, deps: RelayD
     .option('--to <host:port>', 'the server that the device speaks to today')
     .option('--from <network>', 'a device, or a network of devices; may be repeated', collect, [])
     .option('--seen-as <address>', 'the near relay’s address as the far one sees it; others are refused there')
+    .option(
+      '--status <host:port>',
+      'where both ends answer /healthz and /metrics (127.0.0.1:9465; a second pair on one machine needs another)',
+    )
     .option('--finding <id>', 'takes the device, the server and the kind from this finding, and lets sensors judge it')
     .option('-d, --data <folder>', 'where the finding is kept', './data')
     .action((folder: string, o: PairOptions) => pair(folder, o, terminal, deps));

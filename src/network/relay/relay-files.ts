@@ -17,10 +17,12 @@ export interface PairPlan {
   readonly devices: readonly string[];
   /** Address of the near relay as the far one sees it; without it the certificate alone decides. */
   readonly nearSeenAs?: string;
+  /** Where both ends answer /healthz and /metrics. */
+  readonly status: RelayEnd;
 }
 
 export const pairNames = (name: string) => ({ near: `near.${name}.relay`, far: `far.${name}.relay` }) as const;
-const STATUS_PORT = 9465;
+export const STATUS_USUAL: RelayEnd = { host: '127.0.0.1', port: 9465 };
 
 const FILES = { certificate: 'cert.pem', key: 'key.pem', authority: 'ca.pem' } as const;
 
@@ -48,7 +50,7 @@ function ownConfig(plan: PairPlan, side: 'near' | 'far'): string {
         };
   const what =
     side === 'near' ? 'Beside the device: clear text in, TLS out.' : 'Beside the server: TLS in, clear text out.';
-  return `# ${what} Start it with: asepsis relay run relay.yaml\n${stringify({ ...FILES, status: { host: '127.0.0.1', port: STATUS_PORT }, routes: [route] })}`;
+  return `# ${what} Start it with: asepsis relay run relay.yaml\n${stringify({ ...FILES, status: plan.status, routes: [route] })}`;
 }
 
 const bracketed = (host: string) => (host.includes(':') ? `[${host}]` : host);

@@ -75,6 +75,7 @@ async function startPair(serverPort: number, more: (route: Record<string, unknow
     far: end(0),
     server: end(serverPort),
     devices: ['127.0.0.0/8'],
+    status: end(0),
   };
   await writePair({ folder, name: 'lab', plan, clock: systemClock });
   const far = await start(
@@ -219,7 +220,15 @@ describe('who is let in', () => {
   test('only a certificate of the pair that carries the name', async () => {
     const { farPort, far } = await startPair(await serve((socket) => socket.end('secret')));
     const other = await mkdtemp(join(tmpdir(), 'asepsis-relay-other-'));
-    const plan: PairPlan = { name: 'lab', kind: 'tcp', near: end(1), far: end(2), server: end(3), devices: ['::1'] };
+    const plan: PairPlan = {
+      name: 'lab',
+      kind: 'tcp',
+      near: end(1),
+      far: end(2),
+      server: end(3),
+      devices: ['::1'],
+      status: end(0),
+    };
     await writePair({ folder: other, name: 'lab', plan, clock: systemClock });
     const ca = await readFile(join(folder, 'near', 'ca.pem'), 'utf8');
     const from = async (place: string, options: object = {}) => ({
@@ -338,6 +347,7 @@ describe('configuration', () => {
       far: end(2),
       server: end(3),
       devices: ['10.0.0.0/8'],
+      status: end(0),
     };
     await writePair({ folder, name: 'lab', plan, clock: systemClock });
     const broken = async (by: Parameters<typeof change>[1]) =>
@@ -399,6 +409,7 @@ describe('configuration', () => {
       far: end(18_102),
       server: end(18_103),
       devices: ['127.0.0.1', '10.0.0.0/8'],
+      status: end(0),
     };
     await writePair({ folder, name: 'lab', plan, clock: systemClock });
     for (const side of ['near', 'far'])
