@@ -5,6 +5,8 @@ export const be24 = (b: Uint8Array, i: number): number => (b[i]! << 16) | (b[i +
 export const be32 = (b: Uint8Array, i: number): number =>
   ((b[i]! << 24) | (b[i + 1]! << 16) | (b[i + 2]! << 8) | b[i + 3]!) >>> 0;
 export const le16 = (b: Uint8Array, i: number): number => b[i]! | (b[i + 1]! << 8);
+export const le32 = (b: Uint8Array, i: number): number =>
+  (b[i]! | (b[i + 1]! << 8) | (b[i + 2]! << 16) | (b[i + 3]! << 24)) >>> 0;
 
 /** Does the text stand at this place? ASCII, exact case. */
 export function startsWith(b: Uint8Array, at: number, end: number, text: string): boolean {

@@ -232,3 +232,41 @@ export function readDicomFile(b: Uint8Array, start: number, end: number): DataSe
   }
   return null;
 }
+
+/** A DICOM file that is sent as it is, over FTP for one: 128 bytes of anything, then `DICM` and the meta group. */
+export const isDicomFile = (b: Uint8Array, at: number, end: number): boolean =>
+  end - at >= 140 &&
+  b[at + 128] === 0x44 &&
+  b[at + 129] === 0x49 &&
+  b[at + 130] === 0x43 &&
+  b[at + 131] === 0x4d &&
+  le16(b, at + 132) === 2;
+
+/** What identifies stands in the first kilobytes of a file. */
+const FILE_BYTES = 16 * 1024;
+
+export function createDicomFile(report: Report): Parser {
+  const done = (flow: Flow, b: Uint8Array, start: number, end: number): void => {
+    const set = readDicomFile(b, start, end);
+    if (set && [...set.fields].some((field) => field.startsWith('(0010')))
+      report.patient(flow, 'dicom', 'file', { fields: set.fields, identity: set.identity });
+    else report.clinical(flow, 'dicom', 'file', []);
+    flow.sealed = true;
+  };
+  let last: { b: Uint8Array; start: number; end: number } | null = null;
+  return {
+    name: 'dicom-file',
+    read(flow, dir, b, start, end) {
+      if (flow.client < 0) flow.client = dir;
+      if (end - start < FILE_BYTES) {
+        last = { b, start, end };
+        return start;
+      }
+      done(flow, b, start, end);
+      return end;
+    },
+    end(flow) {
+      if (last !== null) done(flow, last.b, last.start, last.end);
+    },
+  };
+}

@@ -21,6 +21,8 @@ export type LeakKind =
   | 'clear-text-patient-data'
   | 'clear-text-clinical-protocol'
   | 'clear-text-credential'
+  | 'clear-text-logs'
+  | 'weak-authentication'
   | 'weak-tls';
 
 export interface Leak {
@@ -44,6 +46,22 @@ export interface Leak {
   packet: number;
 }
 
+/** Where a machine says what it is. */
+export type Said =
+  | 'http-server'
+  | 'http-realm'
+  | 'http-title'
+  | 'user-agent'
+  | 'upnp-device'
+  | 'banner'
+  | 'sni'
+  | 'dicom-title'
+  | 'dicom-implementation'
+  | 'hl7-application'
+  | 'hl7-facility'
+  | 'astm-sender'
+  | 'certificate-name';
+
 export type PairState = 'protected' | 'clear' | 'unknown';
 
 /** What two machines were seen doing on one port, and when last. */
@@ -61,6 +79,12 @@ export interface Report {
   /** A clinical protocol in clear, whether or not a patient was in it yet. */
   clinical(flow: Flow, app: string, what: string, names: readonly string[]): void;
   weakTls(flow: Flow, what: string, name: string): void;
+  /** A log-in that is not readable, but that can be broken or passed on. */
+  weakLogin(flow: Flow, app: string, what: string, user: string | Uint8Array, field: string): void;
+  /** Log lines cross readable; nothing in this one is worse than that. */
+  logs(flow: Flow): void;
+  /** Something that the machine at this end says about itself: software, model, name. */
+  said(flow: Flow, dir: number, what: Said, value: string): void;
   /** This pair of machines talks protected. */
   protectedBy(flow: Flow): void;
   /** Something crossed, and nothing tells whether it was protected or mattered. */
@@ -81,6 +105,7 @@ export function createReport(o: {
   table: FlowTable;
   moment: Moment;
   hash: (value: string | Uint8Array) => string;
+  said?: (address: string, what: Said, value: string) => void;
 }): Report {
   const { table, moment } = o;
   const leaks = new Map<string, Leak>();
@@ -186,6 +211,19 @@ export function createReport(o: {
       count(leak.what, what);
       addNames(leak, [name]);
     },
+    weakLogin(flow, app, what, user, field) {
+      const leak = leakOf(flow, 'weak-authentication', app);
+      if (!leak) return;
+      count(leak.what, what);
+      if (field !== '') count(leak.fields, field);
+      addHash(leak, user);
+    },
+    logs(flow) {
+      const leak = leakOf(flow, 'clear-text-logs', 'syslog');
+      pair(flow, 'clear');
+      if (leak) count(leak.what, 'log lines');
+    },
+    said: (flow, dir, what, value) => o.said?.(table.address(flow, dir), what, value),
     protectedBy: (flow) => pair(flow, 'protected'),
     unknown: (flow) => pair(flow, 'unknown'),
   };
