@@ -8,9 +8,11 @@ import {
   type Severity,
   severityRank,
 } from '../core/index.ts';
+import { consumerRouterFindings, middleFindings, tlsFindings } from './network-assess-middle.ts';
 import type { Inspection } from './network-inspect.ts';
 import { HASHES_MAX, type Leak } from './network-report.ts';
-import type { ArpConflict, Router } from './network-watch.ts';
+import type { RouterVerdict } from './network-routers.ts';
+import { cut, quoted, safeMs } from './network-text.ts';
 
 type Observation = FindingObservation;
 type Fix = Observation['fix'];
@@ -94,14 +96,16 @@ const HOW: Readonly<Record<string, string>> = {
 
 const words = (map: ReadonlyMap<string, number>): string =>
   [...map].map(([word, times]) => (times > 1 ? `${word} ×${times}` : word)).join(', ');
-const cut = (text: string, most: number): string => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
-const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
 
 type IsOurs = (address: string) => boolean;
 
 export interface AssessOptions {
   /** MACs that may announce themselves as routers. */
   readonly routers: ReadonlySet<string>;
+  /** Addresses and MACs that may move between machines: fail-over pairs, virtual routers. */
+  readonly shared?: ReadonlySet<string>;
+  /** What people said about routers, by MAC. */
+  readonly overrides?: ReadonlyMap<string, { readonly verdict: RouterVerdict['verdict']; readonly owner: string }>;
   /** Which addresses are on site; private ones when nobody said. */
   readonly isOurs?: IsOurs;
   readonly exercise?: boolean;
@@ -113,11 +117,9 @@ export function assessInspection(seen: Inspection, o: AssessOptions): Observatio
   const worse = new Set(seen.leaks.filter((leak) => leak.kind === 'clear-text-patient-data').map(pathOf));
   const findings = [
     ...seen.leaks.filter((leak) => !namedWorse(leak, worse)).map((leak) => leakFinding(leak, isOurs)),
-    ...seen.conflicts.map((conflict) => arpFinding(conflict, seen.leaks)),
-    ...routerFindings(
-      seen.routers.filter((router) => !o.routers.has(router.mac)),
-      seen.routers,
-    ),
+    ...middleFindings(seen, o),
+    ...consumerRouterFindings(seen, o),
+    ...tlsFindings(seen.certificates, seen.leaks),
   ];
   const sorted = findings.toSorted((a, b) => severityRank(a.severity) - severityRank(b.severity));
   return o.exercise === true ? sorted.map((finding) => ({ ...finding, exercise: true })) : sorted;
@@ -205,9 +207,6 @@ function leakEvidence(leak: Leak): Evidence {
   };
 }
 
-/** Times come from the capture and may be anything. */
-const safeMs = (ms: number): number => (Number.isFinite(ms) && ms >= 0 && ms < 8.64e15 ? ms : 0);
-
 function leakFinding(leak: Leak, isOurs: IsOurs): Observation {
   const app = APP_NAMES[leak.app] ?? leak.app;
   const to = `${leak.server} port ${leak.port}`;
@@ -281,83 +280,4 @@ function leakFinding(leak: Leak, isOurs: IsOurs): Observation {
 
 function fixOf(leak: Leak, title: string, effort: Fix['effort'], disrupts: boolean): Fix {
   return { title: cut(title, 250), how: HOW[leak.app] ?? 'Encrypt this connection.', effort, disrupts };
-}
-
-function arpFinding(conflict: ArpConflict, leaks: readonly Leak[]): Observation {
-  const macs = [...conflict.macs].join(', ');
-  const crossing = leaks.filter(
-    (leak) =>
-      (leak.client === conflict.address || leak.server === conflict.address) &&
-      leak.lastMs >= conflict.firstMs &&
-      leak.kind !== 'weak-tls',
-  ).length;
-  const from = conflict.file === '-' ? 'CAPTURE' : quoted(conflict.file);
-  return {
-    room: 'network',
-    kind: 'arp-conflict',
-    key: `${conflict.address}/vlan${conflict.vlan}`,
-    severity: conflict.returns > 0 || crossing > 0 ? 'high' : 'medium',
-    asset: { name: conflict.address },
-    title: cut(`Two machines say that they are ${conflict.address}: ${macs}`, 250),
-    detail: `The claim changed ${conflict.count} times, ${conflict.returns} times back. ${crossing} clear-text flows of this address were open to whoever it was.`,
-    evidence: [
-      {
-        what: `ARP for ${conflict.address} came from ${macs}, first change in packet ${conflict.packet}`,
-        seen: rfc3339(safeMs(conflict.lastMs)),
-        command: `tshark -r ${from} -Y 'arp.src.proto_ipv4==${conflict.address}'`,
-        data: {
-          macs,
-          changes: conflict.count,
-          returns: conflict.returns,
-          packet: conflict.packet,
-          clear_flows: crossing,
-        },
-      },
-    ],
-    fix: {
-      title: `Find both machines behind ${conflict.address}`,
-      how: 'Look both MACs up in the switch. A fail-over pair or a replaced device is harmless; anything else may be reading along: take that port out after asking who uses it, and turn on dynamic ARP inspection.',
-      effort: 'hours',
-      disrupts: false,
-    },
-    due: null,
-    exercise: false,
-  };
-}
-
-function routerFindings(unexpected: readonly Router[], all: readonly Router[]): Observation[] {
-  return unexpected.map((router) => {
-    const others = new Set(
-      all.filter((one) => one.vlan === router.vlan && one.mac !== router.mac).map((one) => one.mac),
-    );
-    const from = router.file === '-' ? 'CAPTURE' : quoted(router.file);
-    return {
-      room: 'network',
-      kind: 'unexpected-router-advertisement',
-      key: `${router.mac}/${router.address}/vlan${router.vlan}`,
-      severity: router.valid ? (others.size > 0 ? 'medium' : 'low') : 'high',
-      asset: { name: router.address },
-      title: `${router.mac} says that it is an IPv6 router`,
-      detail:
-        others.size > 0
-          ? `${others.size} other machines say the same in this network. Whoever is believed sees all traffic that leaves it.`
-          : 'Nobody else does. Where IPv6 is not meant to be used, whoever says this sees all traffic that leaves the network.',
-      evidence: [
-        {
-          what: `Router advertisements from ${router.address} (${router.mac}), first in packet ${router.packet}${router.valid ? '' : '; not valid by RFC 4861'}`,
-          seen: rfc3339(safeMs(router.lastMs)),
-          command: `tshark -r ${from} -Y 'icmpv6.type==134 && ipv6.src==${router.address}'`,
-          data: { mac: router.mac, count: router.count, packet: router.packet, valid: router.valid },
-        },
-      ],
-      fix: {
-        title: `Confirm or remove the router ${router.mac}`,
-        how: 'When it is yours, name it with `asepsis inspect --router MAC`. Otherwise find its switch port, and turn on RA Guard (RFC 6105).',
-        effort: 'minutes',
-        disrupts: false,
-      },
-      due: null,
-      exercise: false,
-    };
-  });
 }

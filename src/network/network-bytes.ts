@@ -51,7 +51,7 @@ export function addressText(words: Int32Array, at: number): string {
 }
 
 /** A name that a device says about itself, cut down to what cannot steer a terminal or hold much of anything else. */
-export function deviceName(text: string): string {
+export function deviceName(text: string, most = 32): string {
   const name = text.trim();
-  return /^[\w.^-][\w .^/-]{0,31}$/.test(name) ? name : '';
+  return name.length <= most && /^[\w.^-][\w .^/-]*$/.test(name) ? name : '';
 }

@@ -48,6 +48,8 @@ export function createLines(report: Report): Parser {
 
   const credential = (flow: Flow, what: string, secret: string): void => {
     const name = app ?? 'ftp';
+    if (name !== 'ftp')
+      report.starttls(flow, tls === 'not offered' ? 'none' : tls === 'taken out' ? 'overwritten' : 'offered');
     report.credential(flow, name, what, secret, `${what}, STARTTLS ${tls}`);
     flow.app = name;
   };
@@ -67,6 +69,7 @@ export function createLines(report: Report): Parser {
     if (!asked) return;
     asked = false;
     if (/^(?:220|234|\+OK)|^\S+ OK/.test(upper)) {
+      if (app !== 'ftp') report.starttls(flow, 'offered');
       flow.parser = null;
       flow.tries = 0;
       return;

@@ -4,8 +4,11 @@
  */
 
 import { deviceName } from './network-bytes.ts';
+import { type CertificateWatch, createCertificateWatch } from './network-certificates.ts';
 import type { Flow, FlowTable } from './network-flow.ts';
 import type { Moment } from './network-packet.ts';
+import type { Signs } from './network-signs.ts';
+import type { CertificateFacts } from './network-tls-certificate.ts';
 
 export type Verdict = 'valid' | 'invalid';
 
@@ -44,6 +47,20 @@ export interface Leak {
   lastMs: number;
   file: string;
   packet: number;
+}
+
+export interface TlsSeen {
+  readonly version: string;
+  readonly name: string;
+  readonly ja4: string;
+  readonly ja4s: string;
+}
+
+export interface Handshake extends TlsSeen {
+  readonly client: string;
+  readonly server: string;
+  readonly port: number;
+  count: number;
 }
 
 /** Where a machine says what it is. */
@@ -85,6 +102,14 @@ export interface Report {
   logs(flow: Flow): void;
   /** Something that the machine at this end says about itself: software, model, name. */
   said(flow: Flow, dir: number, what: Said, value: string): void;
+  /** Whether a mail server offered to encrypt; `overwritten`: its offer arrived with other letters in its place. */
+  starttls(flow: Flow, offer: 'offered' | 'none' | 'overwritten'): void;
+  /** Two machines agreed on TLS. */
+  handshake(flow: Flow, seen: TlsSeen): void;
+  /** A server showed its certificate, `name` is what the client asked for. */
+  certificate(flow: Flow, facts: CertificateFacts, name: string): void;
+  readonly handshakes: ReadonlyMap<string, Handshake>;
+  readonly certificates: CertificateWatch;
   /** This pair of machines talks protected. */
   protectedBy(flow: Flow): void;
   /** Something crossed, and nothing tells whether it was protected or mattered. */
@@ -95,6 +120,7 @@ export interface Report {
 
 const LEAKS_MAX = 20_000;
 const PAIRS_MAX = 50_000;
+const HANDSHAKES_MAX = 20_000;
 /** Distinct patients told apart for one pair; beyond it "at least". */
 export const HASHES_MAX = 50_000;
 /** Hashes of all pairs together. */
@@ -106,10 +132,14 @@ export function createReport(o: {
   moment: Moment;
   hash: (value: string | Uint8Array) => string;
   said?: (address: string, what: Said, value: string) => void;
+  signs?: Signs;
 }): Report {
   const { table, moment } = o;
   const leaks = new Map<string, Leak>();
   const pairs = new Map<string, PairSeen>();
+  const handshakes = new Map<string, Handshake>();
+  const certificates = createCertificateWatch(moment);
+  const offers = new Map<string, { offered: Set<string>; none: Set<string> }>();
   let dropped = 0;
   let hashes = 0;
 
@@ -222,6 +252,29 @@ export function createReport(o: {
       const leak = leakOf(flow, 'clear-text-logs', 'syslog');
       pair(flow, 'clear');
       if (leak) count(leak.what, 'log lines');
+    },
+    starttls(flow, offer) {
+      const { client, server, port } = ends(flow);
+      const key = `${server}:${port}`;
+      const known = offers.get(key) ?? { offered: new Set<string>(), none: new Set<string>() };
+      if (offers.size < PAIRS_MAX) offers.set(key, known);
+      if (offer !== 'overwritten') known[offer].add(client);
+      const odd = offer === 'none' && known.offered.size > 0 && !known.offered.has(client);
+      if (offer === 'overwritten' || odd) o.signs?.add('starttls-stripped', server, server, client);
+    },
+    handshakes,
+    certificates,
+    handshake(flow, seen) {
+      const { client, server, port } = ends(flow);
+      const name = deviceName(seen.name, 64);
+      const key = `${client}|${server}|${port}|${name}|${seen.ja4}|${seen.ja4s}`;
+      const known = handshakes.get(key);
+      if (known) known.count++;
+      else if (handshakes.size < HANDSHAKES_MAX) handshakes.set(key, { ...seen, name, client, server, port, count: 1 });
+    },
+    certificate(flow, facts, name) {
+      const { client, server, port } = ends(flow);
+      certificates.seen({ client, server, port, name: deviceName(name, 64), issuer: facts.issuer, key: facts.key });
     },
     said: (flow, dir, what, value) => o.said?.(table.address(flow, dir), what, value),
     protectedBy: (flow) => pair(flow, 'protected'),
