@@ -35,10 +35,15 @@ interface Open {
   readonly facts: Map<Fact, Set<string>>;
   firstMs: number;
   lastMs: number;
+  /** What was seen last: mostly the next packet shows the same. */
+  card: number;
+  hop: number;
+  vlan: number;
 }
 
 export interface Assets {
-  sighted(address: string, hopLimit: number): void;
+  /** The first packet of one direction of a flow: its address as words, the end of its card's address, and how to write it. */
+  sighted(words: Int32Array, at: number, hopLimit: number, card: number, text: () => string): void;
   /** A machine says something about itself. */
   said(address: string, what: Said, value: string): void;
   fact(address: string, what: Fact, value: string): void;
@@ -53,6 +58,8 @@ const TEXT_CHARS_MAX = 64;
 
 export function createAssets(moment: Moment): Assets {
   const open = new Map<string, Open>();
+  /** The same machines by their IPv4 address as a number. */
+  const byNumber = new Map<number, Open>();
 
   const machine = (address: string): Open | null => {
     let known = open.get(address);
@@ -70,6 +77,9 @@ export function createAssets(moment: Moment): Assets {
       facts: new Map(),
       firstMs: timeMs,
       lastMs: timeMs,
+      card: 0,
+      hop: -1,
+      vlan: -1,
     };
     open.set(address, known);
     return known;
@@ -88,9 +98,20 @@ export function createAssets(moment: Moment): Assets {
 
   return {
     fact,
-    sighted(address, hopLimit) {
-      const known = machine(address);
-      if (!known) return;
+    sighted(words, at, hopLimit, card, text) {
+      const four = words[at] === 0 && words[at + 1] === 0 && words[at + 2] === 0xffff;
+      let known = four ? byNumber.get(words[at + 3]!) : undefined;
+      if (known === undefined) {
+        if (open.size >= MACHINES_MAX) return;
+        known = machine(text()) ?? undefined;
+        if (known === undefined) return;
+        if (four) byNumber.set(words[at + 3]!, known);
+      }
+      known.lastMs = Math.max(known.lastMs, moment.timeMs);
+      if (known.card === card && known.hop === hopLimit && known.vlan === moment.vlan) return;
+      known.card = card;
+      known.hop = hopLimit;
+      known.vlan = moment.vlan;
       add(known.hops, hopLimit);
       add(known.vlans, moment.vlan);
       const mac = moment.mac();

@@ -15,8 +15,16 @@ export function startsWith(b: Uint8Array, at: number, end: number, text: string)
   return true;
 }
 
+const SHORT_BYTES = 24;
+
 /** Bytes as text, one character a byte; for protocol words, never for what a person typed. */
 export function latin1(b: Uint8Array, start: number, end: number): string {
+  // A loop beats making a Buffer for the short texts that protocols are made of.
+  if (end - start <= SHORT_BYTES) {
+    let text = '';
+    for (let i = start; i < end; i++) text += String.fromCharCode(b[i] ?? 0);
+    return text;
+  }
   return Buffer.from(b.buffer, b.byteOffset + start, Math.max(0, end - start)).toString('latin1');
 }
 

@@ -2,7 +2,7 @@
 
 import { createAstm, isAstm } from './network-astm.ts';
 import type { Budget } from './network-budget.ts';
-import { startsWith } from './network-bytes.ts';
+import { latin1, startsWith } from './network-bytes.ts';
 import { createClinicalXml, isBareXml } from './network-clinical-xml.ts';
 import { readSip } from './network-datagrams.ts';
 import { createDicom, createDicomFile, isDicom, isDicomFile } from './network-dicom.ts';
@@ -73,6 +73,7 @@ export function createDetect(report: Report, moment: Moment, budget: Budget): De
     if (first === 0x52 && startsWith(b, at, end, 'RFB 00')) return createVnc(report);
     if (first === 0x53 && startsWith(b, at, end, 'SSH-')) {
       report.protectedBy(flow);
+      report.said(flow, dir, 'banner', latin1(b, at, Math.min(end, at + 80)).split(/[\r\n]/, 1)[0] ?? '');
       flow.sealed = true;
       return null;
     }

@@ -121,6 +121,10 @@ export function createDicom(report: Report): Parser {
   const associate = (flow: Flow, dir: number, b: Uint8Array, at: number, end: number, request: boolean): void => {
     if (request) names.push(latin1(b, at + 26, at + 42), latin1(b, at + 10, at + 26));
     flow.client = request ? dir : dir ^ 1;
+    if (request) {
+      report.said(flow, dir, 'dicom-title', names[0] ?? '');
+      report.said(flow, dir ^ 1, 'dicom-title', names[1] ?? '');
+    }
     report.clinical(flow, 'dicom', request ? 'association request' : 'association accepted', names);
     for (let here = at + 74; here + 4 <= end; ) {
       const length = be16(b, here + 2);
@@ -135,7 +139,11 @@ export function createDicom(report: Report): Parser {
             );
       } else if (b[here] === 0x50) {
         for (let sub = here + 4; sub + 4 <= next; sub += 4 + be16(b, sub + 2))
-          if (b[sub] === 0x55) names.push(latin1(b, sub + 4, Math.min(next, sub + 4 + be16(b, sub + 2))));
+          if (b[sub] === 0x55) {
+            const implementation = latin1(b, sub + 4, Math.min(next, sub + 4 + be16(b, sub + 2)));
+            names.push(implementation);
+            report.said(flow, dir, 'dicom-implementation', implementation);
+          }
       }
       here = next;
     }

@@ -54,6 +54,15 @@ export interface Flow {
   /** Payload crossed. */
   talked: boolean;
   sides: [Side, Side] | null;
+  /** What was reported of this flow last: mostly the next thing is the same. */
+  memo: {
+    kind: string;
+    app: string;
+    client: number;
+    leak: object;
+    pair: object | null;
+    names: readonly string[];
+  } | null;
   /** Directions of which a packet was seen, one bit each. */
   seen: number;
   /** What the server's side was recognised as, for what is learned before the client speaks. */
@@ -191,6 +200,7 @@ function newFlow(slot: number, timeMs: number): Flow {
     tries: 0,
     talked: false,
     sides: null,
+    memo: null,
     seen: 0,
     app: '',
   };

@@ -57,7 +57,13 @@ export function createInspector(o: {
     streams.finish(flow);
     if (flow.talked) report.unknown(flow);
   });
-  const report = createReport({ table, moment, hash: o.hash, said: assets.said, signs });
+  const report = createReport({
+    table,
+    moment,
+    hash: o.hash,
+    said: (address, what, value) => assets.said(address, what, value),
+    signs,
+  });
   const budget = createBudget(o.waitingBytesMax ?? WAITING_BYTES_MAX);
   const streams = createStreams(createDetect(report, moment, budget), budget);
   const watch = createWatch(moment, signs);
@@ -67,7 +73,9 @@ export function createInspector(o: {
     streams,
     moment,
     watch,
-    sighted: (flow, dir, hopLimit) => assets.sighted(table.address(flow, dir), hopLimit),
+    // The sender is the first half of what was just looked up.
+    sighted: (flow, dir, hopLimit, card) =>
+      assets.sighted(table.probe, 0, hopLimit, card, () => table.address(flow, dir)),
     datagram(flow, dir, b, start, end) {
       if (!neighbours.read(flow, dir, b, start, end)) readDatagram(report, flow, dir, b, start, end);
     },

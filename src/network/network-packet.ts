@@ -59,7 +59,7 @@ export interface PacketDeps {
   readonly moment: Moment;
   readonly watch: LinkWatch;
   /** The first packet of one direction of a flow: a machine was seen. */
-  readonly sighted: (flow: Flow, dir: number, hopLimit: number) => void;
+  readonly sighted: (flow: Flow, dir: number, hopLimit: number, card: number) => void;
   readonly datagram: (flow: Flow, dir: number, b: Uint8Array, start: number, end: number) => void;
 }
 
@@ -225,7 +225,7 @@ export function createPacketDecoder({ table, streams, moment, watch, datagram, s
     if (macAt < 0) {
       if ((flow.seen & (1 << dir)) === 0) {
         flow.seen |= 1 << dir;
-        sighted(flow, dir, hopLimit);
+        sighted(flow, dir, hopLimit, 0);
       }
       return;
     }
@@ -237,7 +237,7 @@ export function createPacketDecoder({ table, streams, moment, watch, datagram, s
       links[at] = own;
       links[at + 1] = ethernetFrame ? be32(frame, macAt - 4) | 0 : 0;
       links[at + 2] = ((frame[macAt]! << 8) | frame[macAt + 1]!) + (hopLimit << 16);
-      sighted(flow, dir, hopLimit);
+      sighted(flow, dir, hopLimit, own);
     } else if (links[at] !== own && ethernetFrame && links[at + 1] === own && links[at + 1] !== 0) {
       const first = new Uint8Array(6);
       new DataView(first.buffer).setInt32(2, links[at]!);

@@ -153,15 +153,30 @@ export function createReport(o: {
     };
   };
   const pair = (flow: Flow, state: PairState): void => {
+    const { memo } = flow;
+    if (state === 'clear' && memo !== null && memo.pair !== null && memo.client === flow.client) {
+      (memo.pair as { atMs: number }).atMs = moment.timeMs;
+      return;
+    }
     const { client, server, port } = ends(flow);
     const key = `${client} ${server} ${port}`;
     const known = pairs.get(key);
     if (known === undefined && pairs.size >= PAIRS_MAX) return;
     // Once clear stays clear: one protected connection does not protect the other.
     if (known !== undefined && (state === 'unknown' || (known.state === 'clear' && state !== 'clear'))) return;
-    pairs.set(key, { state, atMs: moment.timeMs });
+    const seen = { state, atMs: moment.timeMs };
+    pairs.set(key, seen);
+    if (state === 'clear' && memo !== null && memo.client === flow.client) memo.pair = seen;
   };
   const leakOf = (flow: Flow, kind: LeakKind, app: string): Leak | null => {
+    const { memo } = flow;
+    if (memo !== null && memo.kind === kind && memo.app === app && memo.client === flow.client) {
+      const leak = memo.leak as Leak;
+      leak.messages++;
+      leak.firstMs = Math.min(leak.firstMs, moment.timeMs);
+      leak.lastMs = Math.max(leak.lastMs, moment.timeMs);
+      return leak;
+    }
     const { client, server, port } = ends(flow);
     const key = `${kind}|${client}|${server}|${port}|${flow.udp ? 'udp' : 'tcp'}|${app}`;
     let leak = leaks.get(key);
@@ -194,6 +209,7 @@ export function createReport(o: {
     leak.messages++;
     leak.firstMs = Math.min(leak.firstMs, moment.timeMs);
     leak.lastMs = Math.max(leak.lastMs, moment.timeMs);
+    flow.memo = { kind, app, client: flow.client, leak, pair: null, names: [] };
     return leak;
   };
   const addHash = (leak: Leak, value: string | Uint8Array): void => {
@@ -218,14 +234,14 @@ export function createReport(o: {
         else leak.nhsInvalid++;
       }
       addHash(leak, record.identity);
-      addNames(leak, names);
+      addNames(flow, leak, names);
     },
     clinical(flow, app, what, names) {
       const leak = leakOf(flow, 'clear-text-clinical-protocol', app);
       pair(flow, 'clear');
       if (!leak) return;
       count(leak.what, what);
-      addNames(leak, names);
+      addNames(flow, leak, names);
     },
     credential(flow, app, what, secret, field = '') {
       const leak = leakOf(flow, 'clear-text-credential', app);
@@ -239,7 +255,7 @@ export function createReport(o: {
       const leak = leakOf(flow, 'weak-tls', 'tls');
       if (!leak) return;
       count(leak.what, what);
-      addNames(leak, [name]);
+      addNames(flow, leak, [name]);
     },
     weakLogin(flow, app, what, user, field) {
       const leak = leakOf(flow, 'weak-authentication', app);
@@ -282,7 +298,9 @@ export function createReport(o: {
   };
 }
 
-function addNames(leak: Leak, names: readonly string[]): void {
+function addNames(flow: Flow, leak: Leak, names: readonly string[]): void {
+  if (flow.memo?.names === names) return;
+  if (flow.memo !== null) flow.memo.names = names;
   for (const name of names) {
     const clean = deviceName(name);
     if (clean !== '' && leak.names.size < NAMES_MAX) leak.names.add(clean);

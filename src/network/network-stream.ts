@@ -22,8 +22,12 @@ const STRAYS_MAX = 8;
 const CARRY_BYTES_MAX = 96 * 1024;
 /** A signature needs at most so many bytes; shorter pieces are gathered until there are as many. */
 const FIRST_BYTES = 160;
-/** Pieces in which a beginning is gathered. */
-const FIRST_TRIES = 64;
+/** Later in a flow so many will do, and later still a piece stands for itself. */
+const LATER_BYTES = 64;
+const EARLY_TRIES = 2;
+const LATER_TRIES = 64;
+
+const gathered = (tries: number): number => (tries < EARLY_TRIES ? FIRST_BYTES : tries < LATER_TRIES ? LATER_BYTES : 0);
 
 export interface StreamCounts {
   gaps: number;
@@ -100,7 +104,7 @@ export function createStreams(detect: Detect, budget: Budget): Streams {
       if (flow.parser === null) {
         flow.parser = detect.find(flow, dir, b, start, end);
         if (flow.parser === null) {
-          if (end - start < FIRST_BYTES && flow.tries < FIRST_TRIES) keep(flow, dir, b, start, end);
+          if (end - start < gathered(flow.tries)) keep(flow, dir, b, start, end);
           else {
             flow.tries++;
             detect.unclaimed(flow, dir, b, start, end);

@@ -122,7 +122,9 @@ test('a self-signed certificate, its time over, its key short', async () => {
     { ...pair('short'), maxVersion: 'TLSv1.2', ciphers: 'DEFAULT:@SECLEVEL=0' },
     { ciphers: 'DEFAULT:@SECLEVEL=0' },
   );
-  expect(inspect(short, 1400, now).kinds).toBe('certificate for another name, certificate self-signed, certificate with a short key');
+  expect(inspect(short, 1400, now).kinds).toBe(
+    'certificate for another name, certificate self-signed, certificate with a short key',
+  );
 });
 
 test('TLS 1.0', async () => {
