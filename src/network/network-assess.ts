@@ -8,9 +8,11 @@ import {
   type Severity,
   severityRank,
 } from '../core/index.ts';
+import { consumerRouterFindings, middleFindings, tlsFindings } from './network-assess-middle.ts';
 import type { Inspection } from './network-inspect.ts';
 import { HASHES_MAX, type Leak } from './network-report.ts';
-import type { ArpConflict, Router } from './network-watch.ts';
+import type { RouterVerdict } from './network-routers.ts';
+import { cut, quoted, safeMs } from './network-text.ts';
 
 type Observation = FindingObservation;
 type Fix = Observation['fix'];
@@ -38,6 +40,18 @@ const APP_NAMES: Readonly<Record<string, string>> = {
   rlogin: 'rlogin',
   rsh: 'rsh',
   tls: 'TLS',
+  x12: 'X12',
+  ncpdp: 'NCPDP',
+  astm: 'ASTM',
+  poct1a: 'POCT1-A',
+  cda: 'a clinical document',
+  hl7v3: 'HL7 version 3',
+  text: 'plain text',
+  syslog: 'syslog',
+  smb: 'SMB',
+  rdp: 'RDP',
+  kerberos: 'Kerberos',
+  tds: 'SQL Server (TDS)',
 };
 
 const HOW: Readonly<Record<string, string>> = {
@@ -64,26 +78,48 @@ const HOW: Readonly<Record<string, string>> = {
   tftp: 'Keep TFTP inside a management network, or use HTTPS for firmware and configurations.',
   rlogin: 'Use SSH and remove the trust by host name.',
   rsh: 'Use SSH and remove the trust by host name.',
+  x12: 'Send X12 over AS2, SFTP or HTTPS.',
+  ncpdp: 'Send NCPDP messages over TLS.',
+  astm: 'Put the instrument and its middleware into one segment, and a TLS relay in front of both ends where the path is longer. Test with a control sample.',
+  poct1a:
+    'Put the meters and their data manager into one segment, and a TLS relay in front of both ends where the path is longer.',
+  cda: 'Exchange documents over HTTPS with mutual authentication (IHE ATNA).',
+  hl7v3: 'Use HTTPS with mutual authentication (IHE ATNA).',
+  text: 'Find the program that sends this text, and give it an encrypted way (SFTP, HTTPS).',
+  syslog: 'Send logs over TLS (RFC 5425, port 6514), and stop the program from logging what nobody may read.',
+  smb: 'Turn off SMBv1, require signing on the server, and refuse NTLMv1 (LmCompatibilityLevel 5). Look for old devices that know nothing newer first.',
+  rdp: 'Require network level authentication on this machine, and let RDP in through a gateway only.',
+  kerberos:
+    'Give the account AES keys (change its password, then allow AES only), and remove RC4 and DES from the allowed types.',
+  tds: 'Force encryption on the SQL Server with a certificate that clients check, and change the password that crossed.',
 };
 
 const words = (map: ReadonlyMap<string, number>): string =>
   [...map].map(([word, times]) => (times > 1 ? `${word} ×${times}` : word)).join(', ');
-const cut = (text: string, most: number): string => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
-const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
 
-/** All findings of one inspection, the worst first. `routers` are MACs that may announce themselves. */
-export function assessInspection(
-  seen: Inspection,
-  o: { routers: ReadonlySet<string>; exercise?: boolean },
-): Observation[] {
+type IsOurs = (address: string) => boolean;
+
+export interface AssessOptions {
+  /** MACs that may announce themselves as routers. */
+  readonly routers: ReadonlySet<string>;
+  /** Addresses and MACs that may move between machines: fail-over pairs, virtual routers. */
+  readonly shared?: ReadonlySet<string>;
+  /** What people said about routers, by MAC. */
+  readonly overrides?: ReadonlyMap<string, { readonly verdict: RouterVerdict['verdict']; readonly owner: string }>;
+  /** Which addresses are on site; private ones when nobody said. */
+  readonly isOurs?: IsOurs;
+  readonly exercise?: boolean;
+}
+
+/** All findings of one inspection, the worst first. */
+export function assessInspection(seen: Inspection, o: AssessOptions): Observation[] {
+  const isOurs = o.isOurs ?? isPrivateAddress;
   const worse = new Set(seen.leaks.filter((leak) => leak.kind === 'clear-text-patient-data').map(pathOf));
   const findings = [
-    ...seen.leaks.filter((leak) => !namedWorse(leak, worse)).map(leakFinding),
-    ...seen.conflicts.map((conflict) => arpFinding(conflict, seen.leaks)),
-    ...routerFindings(
-      seen.routers.filter((router) => !o.routers.has(router.mac)),
-      seen.routers,
-    ),
+    ...seen.leaks.filter((leak) => !namedWorse(leak, worse)).map((leak) => leakFinding(leak, isOurs)),
+    ...middleFindings(seen, o),
+    ...consumerRouterFindings(seen, o),
+    ...tlsFindings(seen.certificates, seen.leaks),
   ];
   const sorted = findings.toSorted((a, b) => severityRank(a.severity) - severityRank(b.severity));
   return o.exercise === true ? sorted.map((finding) => ({ ...finding, exercise: true })) : sorted;
@@ -96,19 +132,29 @@ const pathOf = (leak: Leak): string =>
 const namedWorse = (leak: Leak, worse: ReadonlySet<string>): boolean =>
   leak.kind === 'clear-text-clinical-protocol' && worse.has(pathOf(leak));
 
-function leakSeverity(leak: Leak): Severity {
-  const outside = !isPrivateAddress(leak.client) || !isPrivateAddress(leak.server);
+/** What says less than the application's name: an answer to a challenge, not the password itself. */
+const CHALLENGES = /^(?:Digest|AUTH CRAM-MD5|AUTH DIGEST-MD5|APOP|SASL DIGEST-MD5|DES challenge)$/;
+
+function leakSeverity(leak: Leak, isOurs: IsOurs): Severity {
+  const outside = !isOurs(leak.client) || !isOurs(leak.server);
   if (leak.kind === 'clear-text-patient-data') return outside ? 'critical' : 'high';
   if (leak.kind === 'clear-text-clinical-protocol') return 'medium';
+  if (leak.kind === 'clear-text-logs') return outside ? 'medium' : 'low';
+  if (leak.kind === 'weak-authentication') {
+    const kinds = [...leak.what.keys()];
+    const worst = kinds.some((kind) => /^(?:NTLMv1|SMBv1|Kerberos with DES|RDP without TLS)/.test(kind));
+    return worst ? (outside ? 'high' : 'medium') : outside ? 'medium' : 'low';
+  }
   if (leak.kind === 'weak-tls') {
     const kinds = [...leak.what.keys()];
     return kinds.some((kind) => /^(?:SSL|TLS)|NULL|EXPORT|RC4|DES$|expired/.test(kind)) ? 'medium' : 'low';
   }
   const kinds = [...leak.what.keys()];
+  if (kinds.every((kind) => kind === 'anonymous log-in')) return 'low';
   const weaker =
-    leak.app === 'snmp' || leak.app === 'tftp' || leak.app === 'radius' || kinds.every((kind) => kind === 'Digest');
-  if (weaker) return 'medium';
-  return 'high';
+    leak.app === 'snmp' || leak.app === 'tftp' || leak.app === 'radius' || kinds.every((kind) => CHALLENGES.test(kind));
+  if (weaker) return outside ? 'high' : 'medium';
+  return outside ? 'critical' : 'high';
 }
 
 function lookAgain(leak: Leak): string {
@@ -161,17 +207,14 @@ function leakEvidence(leak: Leak): Evidence {
   };
 }
 
-/** Times come from the capture and may be anything. */
-const safeMs = (ms: number): number => (Number.isFinite(ms) && ms >= 0 && ms < 8.64e15 ? ms : 0);
-
-function leakFinding(leak: Leak): Observation {
+function leakFinding(leak: Leak, isOurs: IsOurs): Observation {
   const app = APP_NAMES[leak.app] ?? leak.app;
   const to = `${leak.server} port ${leak.port}`;
   const base = {
     room: 'network' as const,
     kind: leak.kind,
     key: pathOf(leak),
-    severity: leakSeverity(leak),
+    severity: leakSeverity(leak, isOurs),
     evidence: [leakEvidence(leak)],
     due: null,
     exercise: false,
@@ -208,6 +251,24 @@ function leakFinding(leak: Leak): Observation {
       },
     };
   }
+  if (leak.kind === 'clear-text-logs') {
+    return {
+      ...base,
+      asset: { name: leak.client },
+      title: `Logs in clear from ${leak.client} to ${to}`,
+      detail: 'Whoever is on the path can read what this machine logs, and send lines in its name.',
+      fix: fixOf(leak, `Send the logs of ${leak.client} over TLS`, 'hours', false),
+    };
+  }
+  if (leak.kind === 'weak-authentication') {
+    return {
+      ...base,
+      asset: { name: leak.server },
+      title: cut(`Weak log-in: ${app} on ${to}: ${[...leak.what.keys()].join(', ')}`, 250),
+      detail: `Log-ins from ${leak.client} cannot be read, but they can be broken by trying or passed on to another server.`,
+      fix: fixOf(leak, `Strengthen ${app} log-ins on ${leak.server}`, 'days', true),
+    };
+  }
   return {
     ...base,
     asset: { name: leak.server },
@@ -219,83 +280,4 @@ function leakFinding(leak: Leak): Observation {
 
 function fixOf(leak: Leak, title: string, effort: Fix['effort'], disrupts: boolean): Fix {
   return { title: cut(title, 250), how: HOW[leak.app] ?? 'Encrypt this connection.', effort, disrupts };
-}
-
-function arpFinding(conflict: ArpConflict, leaks: readonly Leak[]): Observation {
-  const macs = [...conflict.macs].join(', ');
-  const crossing = leaks.filter(
-    (leak) =>
-      (leak.client === conflict.address || leak.server === conflict.address) &&
-      leak.lastMs >= conflict.firstMs &&
-      leak.kind !== 'weak-tls',
-  ).length;
-  const from = conflict.file === '-' ? 'CAPTURE' : quoted(conflict.file);
-  return {
-    room: 'network',
-    kind: 'arp-conflict',
-    key: `${conflict.address}/vlan${conflict.vlan}`,
-    severity: conflict.returns > 0 || crossing > 0 ? 'high' : 'medium',
-    asset: { name: conflict.address },
-    title: cut(`Two machines say that they are ${conflict.address}: ${macs}`, 250),
-    detail: `The claim changed ${conflict.count} times, ${conflict.returns} times back. ${crossing} clear-text flows of this address were open to whoever it was.`,
-    evidence: [
-      {
-        what: `ARP for ${conflict.address} came from ${macs}, first change in packet ${conflict.packet}`,
-        seen: rfc3339(safeMs(conflict.lastMs)),
-        command: `tshark -r ${from} -Y 'arp.src.proto_ipv4==${conflict.address}'`,
-        data: {
-          macs,
-          changes: conflict.count,
-          returns: conflict.returns,
-          packet: conflict.packet,
-          clear_flows: crossing,
-        },
-      },
-    ],
-    fix: {
-      title: `Find both machines behind ${conflict.address}`,
-      how: 'Look both MACs up in the switch. A fail-over pair or a replaced device is harmless; anything else may be reading along: take that port out after asking who uses it, and turn on dynamic ARP inspection.',
-      effort: 'hours',
-      disrupts: false,
-    },
-    due: null,
-    exercise: false,
-  };
-}
-
-function routerFindings(unexpected: readonly Router[], all: readonly Router[]): Observation[] {
-  return unexpected.map((router) => {
-    const others = new Set(
-      all.filter((one) => one.vlan === router.vlan && one.mac !== router.mac).map((one) => one.mac),
-    );
-    const from = router.file === '-' ? 'CAPTURE' : quoted(router.file);
-    return {
-      room: 'network',
-      kind: 'unexpected-router-advertisement',
-      key: `${router.mac}/${router.address}/vlan${router.vlan}`,
-      severity: router.valid ? (others.size > 0 ? 'medium' : 'low') : 'high',
-      asset: { name: router.address },
-      title: `${router.mac} says that it is an IPv6 router`,
-      detail:
-        others.size > 0
-          ? `${others.size} other machines say the same in this network. Whoever is believed sees all traffic that leaves it.`
-          : 'Nobody else does. Where IPv6 is not meant to be used, whoever says this sees all traffic that leaves the network.',
-      evidence: [
-        {
-          what: `Router advertisements from ${router.address} (${router.mac}), first in packet ${router.packet}${router.valid ? '' : '; not valid by RFC 4861'}`,
-          seen: rfc3339(safeMs(router.lastMs)),
-          command: `tshark -r ${from} -Y 'icmpv6.type==134 && ipv6.src==${router.address}'`,
-          data: { mac: router.mac, count: router.count, packet: router.packet, valid: router.valid },
-        },
-      ],
-      fix: {
-        title: `Confirm or remove the router ${router.mac}`,
-        how: 'When it is yours, name it with `asepsis inspect --router MAC`. Otherwise find its switch port, and turn on RA Guard (RFC 6105).',
-        effort: 'minutes',
-        disrupts: false,
-      },
-      due: null,
-      exercise: false,
-    };
-  });
 }

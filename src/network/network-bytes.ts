@@ -5,6 +5,8 @@ export const be24 = (b: Uint8Array, i: number): number => (b[i]! << 16) | (b[i +
 export const be32 = (b: Uint8Array, i: number): number =>
   ((b[i]! << 24) | (b[i + 1]! << 16) | (b[i + 2]! << 8) | b[i + 3]!) >>> 0;
 export const le16 = (b: Uint8Array, i: number): number => b[i]! | (b[i + 1]! << 8);
+export const le32 = (b: Uint8Array, i: number): number =>
+  (b[i]! | (b[i + 1]! << 8) | (b[i + 2]! << 16) | (b[i + 3]! << 24)) >>> 0;
 
 /** Does the text stand at this place? ASCII, exact case. */
 export function startsWith(b: Uint8Array, at: number, end: number, text: string): boolean {
@@ -13,8 +15,16 @@ export function startsWith(b: Uint8Array, at: number, end: number, text: string)
   return true;
 }
 
+const SHORT_BYTES = 24;
+
 /** Bytes as text, one character a byte; for protocol words, never for what a person typed. */
 export function latin1(b: Uint8Array, start: number, end: number): string {
+  // A loop beats making a Buffer for the short texts that protocols are made of.
+  if (end - start <= SHORT_BYTES) {
+    let text = '';
+    for (let i = start; i < end; i++) text += String.fromCharCode(b[i] ?? 0);
+    return text;
+  }
   return Buffer.from(b.buffer, b.byteOffset + start, Math.max(0, end - start)).toString('latin1');
 }
 
@@ -49,7 +59,7 @@ export function addressText(words: Int32Array, at: number): string {
 }
 
 /** A name that a device says about itself, cut down to what cannot steer a terminal or hold much of anything else. */
-export function deviceName(text: string): string {
+export function deviceName(text: string, most = 32): string {
   const name = text.trim();
-  return /^[\w.^-][\w .^/-]{0,31}$/.test(name) ? name : '';
+  return name.length <= most && /^[\w.^-][\w .^/-]*$/.test(name) ? name : '';
 }

@@ -3,8 +3,10 @@
 import { be16, be32, latin1, startsWith } from './network-bytes.ts';
 import type { Flow } from './network-flow.ts';
 import { isHl7, readHl7Datagram } from './network-hl7.ts';
+import { isKerberos, readKerberos } from './network-kerberos.ts';
 import { berLength } from './network-logins.ts';
 import type { Report } from './network-report.ts';
+import { isSyslog, readSyslog } from './network-syslog.ts';
 
 const SIP = ['REGISTER sip', 'INVITE sip', 'SUBSCRIBE sip', 'PUBLISH sip', 'MESSAGE sip', 'OPTIONS sip', 'BYE sip'];
 const DEFAULT_COMMUNITIES = new Set(['public', 'private']);
@@ -12,7 +14,10 @@ const DEFAULT_COMMUNITIES = new Set(['public', 'private']);
 /** Looks at one datagram; most are told by their first byte. */
 export function readDatagram(report: Report, flow: Flow, dir: number, b: Uint8Array, at: number, end: number): void {
   const first = b[at]!;
-  if (first === 0x30) snmp(report, flow, b, at, end);
+  if (first === 0x30) snmp(report, flow, dir, b, at, end);
+  else if (first === 0x3c) {
+    if (isSyslog(b, at, end)) readSyslog(report, flow, dir, b, at, end);
+  } else if (first >= 0x6a && first <= 0x7e && isKerberos(b, at, end)) readKerberos(report, flow, dir, b, at, end);
   else if (first === 0x4d || first === 0x0b) {
     if (isHl7(b, at, end)) {
       flow.client = dir;
@@ -24,7 +29,7 @@ export function readDatagram(report: Report, flow: Flow, dir: number, b: Uint8Ar
 }
 
 /** Version 0 or 1, a community, a PDU [0] to [8] (RFC 1157 section 4, RFC 1901 section 3). */
-function snmp(report: Report, flow: Flow, b: Uint8Array, at: number, end: number): void {
+function snmp(report: Report, flow: Flow, dir: number, b: Uint8Array, at: number, end: number): void {
   const outer = berLength(b, at + 1, end);
   if (!outer || outer.at + outer.length > end || end - outer.at < 8) return;
   const i = outer.at;
@@ -34,6 +39,8 @@ function snmp(report: Report, flow: Flow, b: Uint8Array, at: number, end: number
   const kind = b[community.at + community.length]!;
   if (kind < 0xa0 || kind > 0xa8) return;
   const secret = b.slice(community.at, community.at + community.length);
+  // An answer comes from the agent; so does a trap, but there the agent is the one who sends.
+  flow.client = kind === 0xa2 ? dir ^ 1 : dir;
   const common = DEFAULT_COMMUNITIES.has(latin1(secret, 0, secret.length));
   const version = b[i + 2] === 0 ? 'v1' : 'v2c';
   report.credential(flow, 'snmp', `${version} community`, secret, common ? 'community (a default one)' : 'community');

@@ -121,6 +121,10 @@ export function createDicom(report: Report): Parser {
   const associate = (flow: Flow, dir: number, b: Uint8Array, at: number, end: number, request: boolean): void => {
     if (request) names.push(latin1(b, at + 26, at + 42), latin1(b, at + 10, at + 26));
     flow.client = request ? dir : dir ^ 1;
+    if (request) {
+      report.said(flow, dir, 'dicom-title', names[0] ?? '');
+      report.said(flow, dir ^ 1, 'dicom-title', names[1] ?? '');
+    }
     report.clinical(flow, 'dicom', request ? 'association request' : 'association accepted', names);
     for (let here = at + 74; here + 4 <= end; ) {
       const length = be16(b, here + 2);
@@ -135,7 +139,11 @@ export function createDicom(report: Report): Parser {
             );
       } else if (b[here] === 0x50) {
         for (let sub = here + 4; sub + 4 <= next; sub += 4 + be16(b, sub + 2))
-          if (b[sub] === 0x55) names.push(latin1(b, sub + 4, Math.min(next, sub + 4 + be16(b, sub + 2))));
+          if (b[sub] === 0x55) {
+            const implementation = latin1(b, sub + 4, Math.min(next, sub + 4 + be16(b, sub + 2)));
+            names.push(implementation);
+            report.said(flow, dir, 'dicom-implementation', implementation);
+          }
       }
       here = next;
     }
@@ -231,4 +239,42 @@ export function readDicomFile(b: Uint8Array, start: number, end: number): DataSe
     return set;
   }
   return null;
+}
+
+/** A DICOM file that is sent as it is, over FTP for one: 128 bytes of anything, then `DICM` and the meta group. */
+export const isDicomFile = (b: Uint8Array, at: number, end: number): boolean =>
+  end - at >= 140 &&
+  b[at + 128] === 0x44 &&
+  b[at + 129] === 0x49 &&
+  b[at + 130] === 0x43 &&
+  b[at + 131] === 0x4d &&
+  le16(b, at + 132) === 2;
+
+/** What identifies stands in the first kilobytes of a file. */
+const FILE_BYTES = 16 * 1024;
+
+export function createDicomFile(report: Report): Parser {
+  const done = (flow: Flow, b: Uint8Array, start: number, end: number): void => {
+    const set = readDicomFile(b, start, end);
+    if (set && [...set.fields].some((field) => field.startsWith('(0010')))
+      report.patient(flow, 'dicom', 'file', { fields: set.fields, identity: set.identity });
+    else report.clinical(flow, 'dicom', 'file', []);
+    flow.sealed = true;
+  };
+  let last: { b: Uint8Array; start: number; end: number } | null = null;
+  return {
+    name: 'dicom-file',
+    read(flow, dir, b, start, end) {
+      if (flow.client < 0) flow.client = dir;
+      if (end - start < FILE_BYTES) {
+        last = { b, start, end };
+        return start;
+      }
+      done(flow, b, start, end);
+      return end;
+    },
+    end(flow) {
+      if (last !== null) done(flow, last.b, last.start, last.end);
+    },
+  };
 }

@@ -1,6 +1,7 @@
 /** Patients in HTTP bodies and queries: FHIR (hl7.org/fhir/R4/patient.html) and DICOMweb (PS3.18), by field. */
 
 import { type Loose, looseJson } from './network-json.ts';
+import { createLabelScan } from './network-labels.ts';
 import { nhsVerdict } from './network-nhs.ts';
 import type { PatientRecord, Verdict } from './network-report.ts';
 
@@ -30,9 +31,42 @@ const isObject = (value: Loose | undefined): value is { [key: string]: Loose } =
 const filled = (value: Loose | undefined): boolean =>
   Array.isArray(value) ? value.some(filled) : isObject(value) ? Object.values(value).some(filled) : text(value) !== '';
 
-/** Every person in a JSON body. */
-export function patientsInJson(body: string): Found[] {
+export interface JsonSeen {
+  /** Every person in it. */
+  readonly patients: readonly Found[];
+  /** A member that holds a secret. */
+  readonly secret: { readonly key: string; readonly value: string } | null;
+  /** A patient by labels, in an object that is neither FHIR nor DICOM. */
+  readonly labelled: PatientRecord | null;
+}
+
+const SECRET_KEYS = new Set([
+  'password',
+  'passwd',
+  'passwort',
+  'pwd',
+  'secret',
+  'client_secret',
+  'access_token',
+  'pin',
+]);
+const LABELLED_OBJECTS_MAX = 500;
+
+/** What a JSON body says about people and log-ins. */
+export function readJson(body: string): JsonSeen {
   const found: Found[] = [];
+  let secret: JsonSeen['secret'] = null;
+  let labelled: PatientRecord | null = null;
+  let objects = 0;
+  const members = (value: { [key: string]: Loose }): void => {
+    const scan = createLabelScan();
+    for (const [key, one] of Object.entries(value)) {
+      if (typeof one !== 'string' || one === '' || one === 'null') continue;
+      if (secret === null && SECRET_KEYS.has(key.toLowerCase())) secret = { key: key.toLowerCase(), value: one };
+      scan.pair(key, one);
+    }
+    labelled ??= scan.result();
+  };
   const visit = (value: Loose): void => {
     if (found.length >= RECORDS_MAX || value === null || typeof value !== 'object') return;
     if (Array.isArray(value)) {
@@ -42,11 +76,12 @@ export function patientsInJson(body: string): Found[] {
     const kind = text(value.resourceType);
     if (PERSONS.has(kind)) pushIf(found, 'fhir', person(kind, value));
     else if (kind !== '') pushIf(found, 'fhir', reference(kind, value));
+    else if (++objects <= LABELLED_OBJECTS_MAX) members(value);
     if ('00100010' in value || '00100020' in value) pushIf(found, 'dicomweb', dicomJson(value));
     for (const inner of Object.values(value)) visit(inner);
   };
   visit(looseJson(body));
-  return found;
+  return { patients: found, secret, labelled };
 }
 
 function pushIf(found: Found[], app: Found['app'], record: PatientRecord): void {

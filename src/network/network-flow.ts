@@ -54,6 +54,17 @@ export interface Flow {
   /** Payload crossed. */
   talked: boolean;
   sides: [Side, Side] | null;
+  /** What was reported of this flow last: mostly the next thing is the same. */
+  memo: {
+    kind: string;
+    app: string;
+    client: number;
+    leak: object;
+    pair: object | null;
+    names: readonly string[];
+  } | null;
+  /** Directions of which a packet was seen, one bit each. */
+  seen: number;
   /** What the server's side was recognised as, for what is learned before the client speaks. */
   app: string;
 }
@@ -68,6 +79,8 @@ export interface FlowTable {
   /** The flow of the probe, made when it is new; `dir` says which end sent. */
   take(sourcePort: number, targetPort: number, tag: number, timeMs: number): Flow;
   dir: number;
+  /** By slot and direction, 3 words each: end of the sender's and of the receiver's MAC, its beginning with the hop limit. */
+  readonly links: Int32Array;
   readonly size: number;
   readonly evicted: number;
   readonly opened: number;
@@ -126,6 +139,7 @@ export function createFlowTable(flowsMax: number, onGone: (flow: Flow) => void):
   };
   const table = {
     probe,
+    links: new Int32Array(flowsMax * 6),
     dir: 0,
     evicted: 0,
     opened: 0,
@@ -186,6 +200,8 @@ function newFlow(slot: number, timeMs: number): Flow {
     tries: 0,
     talked: false,
     sides: null,
+    memo: null,
+    seen: 0,
     app: '',
   };
 }

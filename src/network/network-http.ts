@@ -3,16 +3,24 @@
 import { gunzipSync, constants as zlib } from 'node:zlib';
 import type { Budget } from './network-budget.ts';
 import { latin1, startsWith } from './network-bytes.ts';
+import { readClinicalXml } from './network-clinical-xml.ts';
 import { readDicomFile } from './network-dicom.ts';
-import { type Found, patientInQuery, patientsInJson, patientsInXml } from './network-fhir.ts';
+import { patientInQuery, patientsInXml, readJson } from './network-fhir.ts';
 import type { Flow, Parser } from './network-flow.ts';
+import { patientInText } from './network-free-text.ts';
 import { isHl7, readHl7Datagram } from './network-hl7.ts';
+import { createLabelScan } from './network-labels.ts';
+import { isNcpdp, readNcpdp } from './network-ncpdp.ts';
+import { ntlmLogin } from './network-ntlm.ts';
 import type { Report } from './network-report.ts';
+import { upnpDevice } from './network-upnp.ts';
+import { isX12, readX12 } from './network-x12.ts';
 
 const HEAD_BYTES_MAX = 32 * 1024;
 /** What is read of a body that may hold patients; the rest is passed over. */
 const BODY_BYTES_MAX = 256 * 1024;
 const UNPACKED_BYTES_MAX = 1024 * 1024;
+const TEXT_CHARS_MAX = 64 * 1024;
 const WAITING_MAX = 64;
 
 const METHODS = ['GET ', 'POST ', 'PUT ', 'HEAD ', 'PATCH ', 'DELETE ', 'OPTIONS ', 'CONNECT ', 'PROPFIND ', 'REPORT '];
@@ -36,6 +44,8 @@ interface Way {
   packed: boolean;
   body: Uint8Array[] | null;
   bodyLength: number;
+  /** So much of the body is read. */
+  most: number;
 }
 
 const newWay = (): Way => ({
@@ -46,7 +56,11 @@ const newWay = (): Way => ({
   packed: false,
   body: null,
   bodyLength: 0,
+  most: 0,
 });
+
+/** Headers that carry a token and nothing else. */
+const TOKEN_HEADERS = new Set(['x-api-key', 'x-auth-token', 'x-access-token', 'api-key', 'private-token']);
 
 const SECRET_FIELDS = [
   'password',
@@ -60,9 +74,22 @@ const SECRET_FIELDS = [
   'access_token',
 ];
 
+const secretField = (key: string): string | undefined =>
+  SECRET_FIELDS.find((one) => key === one || key.endsWith(`.${one}`) || key.endsWith(`_${one}`));
+
+function unescaped(value: string): string {
+  try {
+    return decodeURIComponent(value.slice(0, 256).replaceAll('+', ' '));
+  } catch {
+    return value;
+  }
+}
+
 export function createHttp(report: Report, budget: Budget): Parser {
   const ways: readonly [Way, Way] = [newWay(), newWay()];
   const methods: string[] = [];
+  /** Who sent the body that is being read. */
+  let dirOfBody = 0;
 
   const authorization = (flow: Flow, name: string, value: string): void => {
     const space = value.indexOf(' ');
@@ -71,20 +98,33 @@ export function createHttp(report: Report, budget: Budget): Parser {
     if (scheme === 'basic' && rest !== '') report.credential(flow, 'http', 'Basic', rest, name);
     else if (scheme === 'bearer' && rest !== '') report.credential(flow, 'http', 'Bearer', rest, name);
     else if (scheme === 'digest' && rest !== '') report.credential(flow, 'http', 'Digest', digestUser(rest), name);
-    else if (scheme === 'ntlm' && rest.startsWith('TlRMTVNTUAAD')) report.credential(flow, 'http', 'NTLM', rest, name);
+    else if ((scheme === 'ntlm' || scheme === 'negotiate') && rest.startsWith('TlRMTVNTUAAD')) ntlm(flow, rest, name);
+  };
+
+  const ntlm = (flow: Flow, text: string, name: string): void => {
+    const bytes = Buffer.from(text.slice(0, 8192), 'base64');
+    const found = ntlmLogin(bytes, 0, bytes.length);
+    // Nothing signs an HTTP request: the answer can be used elsewhere whatever its version (MS-NTHT section 5.1).
+    if (found)
+      report.weakLogin(flow, 'http', found.version === 'NTLMv1' ? 'NTLMv1' : 'NTLM relayable', found.user, name);
   };
 
   const form = (flow: Flow, text: string, where: string): void => {
+    const labels = createLabelScan();
+    let told = false;
     for (const pair of text.split('&', 128)) {
       const equals = pair.indexOf('=');
       if (equals < 1 || equals === pair.length - 1) continue;
       const key = pair.slice(0, equals).toLowerCase();
-      const field = SECRET_FIELDS.find((one) => key === one || key.endsWith(`.${one}`) || key.endsWith(`_${one}`));
-      if (field) {
-        report.credential(flow, 'http', 'form', pair.slice(equals + 1), `${where} ${field}`);
-        return;
-      }
+      const value = pair.slice(equals + 1);
+      labels.pair(key, unescaped(value));
+      const field = secretField(key);
+      if (field === undefined || told) continue;
+      told = true;
+      report.credential(flow, 'http', 'form', value, `${where} ${field}`);
     }
+    const patient = labels.result();
+    if (patient) report.patient(flow, 'http', where, patient);
   };
 
   const head = (flow: Flow, dir: number, way: Way, text: string): void => {
@@ -106,6 +146,12 @@ export function createHttp(report: Report, budget: Budget): Parser {
       else if (name === 'content-type') way.type = value.slice(0, 128).toLowerCase();
       else if (name === 'content-encoding') way.packed = value.toLowerCase() === 'gzip';
       else if (name === 'authorization' || name === 'proxy-authorization') authorization(flow, name, value);
+      else if (TOKEN_HEADERS.has(name) && value !== '' && !response)
+        report.credential(flow, 'http', 'token', value, name);
+      else if (name === 'server' && response) report.said(flow, dir, 'http-server', value);
+      else if (name === 'www-authenticate' && response)
+        report.said(flow, dir, 'http-realm', /realm="([^"]{1,80})"/i.exec(value)?.[1] ?? '');
+      else if (name === 'user-agent' && !response) report.said(flow, dir, 'user-agent', value);
     }
     if (response) {
       flow.client = dir ^ 1;
@@ -115,7 +161,8 @@ export function createHttp(report: Report, budget: Budget): Parser {
       requestBody(flow, way, first, length);
     }
     release(way);
-    if (way.next !== 'head' && wanted(way.type)) way.body = [];
+    way.most = bytesWanted(way.type);
+    if (way.next !== 'head' && way.most > 0) way.body = [];
   };
 
   const requestBody = (flow: Flow, way: Way, first: readonly string[], length: number): void => {
@@ -149,6 +196,7 @@ export function createHttp(report: Report, budget: Budget): Parser {
   };
 
   const bodyDone = (flow: Flow, way: Way): void => {
+    dirOfBody = way === ways[0] ? 0 : 1;
     const { body, bodyLength } = way;
     release(way);
     way.next = 'head';
@@ -165,10 +213,7 @@ export function createHttp(report: Report, budget: Budget): Parser {
   };
 
   const readBody = (flow: Flow, type: string, bytes: Uint8Array): void => {
-    if (isHl7(bytes, 0, bytes.length)) {
-      readHl7Datagram(report, flow, bytes, 0, bytes.length);
-      return;
-    }
+    if (structured(flow, bytes)) return;
     if (type.includes('urlencoded')) {
       form(flow, latin1(bytes, 0, Math.min(bytes.length, 16_384)), 'form');
       return;
@@ -180,17 +225,69 @@ export function createHttp(report: Report, budget: Budget): Parser {
       return;
     }
     const text = latin1(bytes, 0, bytes.length);
-    const found: Found[] = type.includes('json')
-      ? patientsInJson(text)
-      : type.includes('xml')
-        ? patientsInXml(text)
-        : [];
-    for (const one of found) report.patient(flow, one.app, 'body', one.record);
+    if (type.includes('multipart')) {
+      parts(flow, text, bytes);
+      return;
+    }
+    if (type.includes('json')) {
+      const { patients, secret, labelled } = readJson(text);
+      for (const one of patients) report.patient(flow, one.app, 'body', one.record);
+      if (patients.length === 0 && labelled) report.patient(flow, 'http', 'JSON', labelled);
+      if (secret && dirOfBody === flow.client)
+        report.credential(flow, 'http', 'JSON log-in', secret.value, `body ${secretField(secret.key) ?? 'secret'}`);
+    } else if (type.includes('xml')) xml(flow, text);
+    else if (type.startsWith('text/') && !type.startsWith('text/html') && !type.includes('javascript')) {
+      const patient = patientInText(text.slice(0, TEXT_CHARS_MAX));
+      if (patient) report.patient(flow, 'http', 'text', patient);
+    } else if (type === '' && text.startsWith('<')) xml(flow, text);
+    const html = type.startsWith('text/html') ? /<title[^>]{0,64}>([^<]{1,80})</i.exec(text.slice(0, 8192)) : null;
+    if (html) report.said(flow, dirOfBody, 'http-title', html[1] ?? '');
+  };
+
+  /** Formats that say themselves what they are. */
+  const structured = (flow: Flow, bytes: Uint8Array): boolean => {
+    const end = bytes.length;
+    if (isHl7(bytes, 0, end)) readHl7Datagram(report, flow, bytes, 0, end);
+    else if (isX12(bytes, 0, end)) readX12(report, flow, bytes, 0, end);
+    else if (isNcpdp(bytes, 0, end)) readNcpdp(report, flow, bytes, 0, end);
+    else return false;
+    return true;
+  };
+
+  const xml = (flow: Flow, text: string): void => {
+    for (const one of patientsInXml(text)) report.patient(flow, one.app, 'body', one.record);
+    if (!readClinicalXml(report, flow, text)) {
+      const device = upnpDevice(text);
+      if (device !== null && dirOfBody !== flow.client) report.said(flow, dirOfBody, 'upnp-device', device);
+    }
+    const secret = /<(?:\w{1,20}:)?Password(?:\s[^>]{0,200})?>([^<]{1,256})</.exec(text);
+    if (secret && dirOfBody === flow.client) report.credential(flow, 'http', 'SOAP log-in', secret[1]!, 'Password');
+  };
+
+  /** Fields of a form with files, and the parts of DICOMweb and document exchange (RFC 7578, RFC 2387). */
+  const parts = (flow: Flow, text: string, bytes: Uint8Array): void => {
+    const labels = createLabelScan();
+    for (const part of text.split('\r\n--', 64)) {
+      const blank = part.indexOf('\r\n\r\n');
+      if (blank < 0) continue;
+      const value = part.slice(blank + 4);
+      const key = /name="([^"]{1,64})"/i.exec(part.slice(0, blank))?.[1]?.toLowerCase();
+      const field = key === undefined ? undefined : secretField(key);
+      if (key !== undefined) labels.pair(key, value.slice(0, 64));
+      if (field !== undefined && value !== '') report.credential(flow, 'http', 'form', value, `form ${field}`);
+      else if (value.startsWith('<')) xml(flow, value);
+      else structured(flow, Buffer.from(value, 'latin1'));
+    }
+    const patient = labels.result();
+    if (patient) report.patient(flow, 'http', 'form', patient);
+    const set = readDicomFile(bytes, 0, bytes.length);
+    if (set && [...set.fields].some((one) => one.startsWith('(0010')))
+      report.patient(flow, 'dicomweb', 'object', { fields: set.fields, identity: set.identity });
   };
 
   const take = (way: Way, b: Uint8Array, start: number, end: number): void => {
-    if (way.body === null || way.bodyLength >= BODY_BYTES_MAX) return;
-    const piece = b.slice(start, Math.min(end, start + BODY_BYTES_MAX - way.bodyLength));
+    if (way.body === null || way.bodyLength >= way.most) return;
+    const piece = b.slice(start, Math.min(end, start + way.most - way.bodyLength));
     if (!budget.take(piece.length)) {
       release(way);
       return;
@@ -230,7 +327,7 @@ export function createHttp(report: Report, budget: Budget): Parser {
   };
 
   const readBytes = (flow: Flow, way: Way, b: Uint8Array, at: number, end: number): number => {
-    if (way.body === null || way.bodyLength >= BODY_BYTES_MAX) {
+    if (way.body === null || way.bodyLength >= way.most) {
       const next = at + way.left;
       way.left = 0;
       if (way.chunked) way.next = 'chunk';
@@ -280,17 +377,14 @@ export function createHttp(report: Report, budget: Budget): Parser {
   };
 }
 
-function wanted(type: string): boolean {
-  return (
-    type === '' ||
-    type.includes('json') ||
-    type.includes('fhir') ||
-    type.includes('xml') ||
-    type.includes('dicom') ||
-    type.includes('hl7') ||
-    type.includes('urlencoded') ||
-    type.startsWith('text/plain')
-  );
+/** A page says its title early, and a file says early what it is. */
+const PEEK_BYTES = 8 * 1024;
+const READ_TYPES = ['json', 'fhir', 'xml', 'dicom', 'hl7', 'urlencoded', 'multipart', 'x12', 'edi', 'ncpdp'];
+
+function bytesWanted(type: string): number {
+  if (type === '' || READ_TYPES.some((word) => type.includes(word))) return BODY_BYTES_MAX;
+  if (type.startsWith('text/html') || type.startsWith('application/octet-stream')) return PEEK_BYTES;
+  return type.startsWith('text/plain') || type.startsWith('text/csv') ? BODY_BYTES_MAX : 0;
 }
 
 function headEnd(b: Uint8Array, start: number, end: number): number {

@@ -1,12 +1,16 @@
 /** One inspection: frames in, what was seen out. Holds no payload beyond what a parser waits for. */
 
+import { createAssets, type Machine } from './network-assets.ts';
 import { createBudget } from './network-budget.ts';
 import type { PacketSink } from './network-capture.ts';
+import type { CertificateConflict } from './network-certificates.ts';
 import { readDatagram } from './network-datagrams.ts';
 import { createDetect } from './network-detect.ts';
 import { createFlowTable } from './network-flow.ts';
+import { createNeighbours, type DhcpServer } from './network-neighbours.ts';
 import { createPacketDecoder, type Moment, type PacketCounts } from './network-packet.ts';
-import { createReport, type Leak, type PairSeen } from './network-report.ts';
+import { createReport, type Handshake, type Leak, type PairSeen } from './network-report.ts';
+import { createSigns, type Sign } from './network-signs.ts';
 import { createStreams, type StreamCounts } from './network-stream.ts';
 import { type ArpConflict, createWatch, type Router } from './network-watch.ts';
 
@@ -26,6 +30,11 @@ export interface Inspection {
   readonly conflicts: readonly ArpConflict[];
   readonly routers: readonly Router[];
   readonly pairs: ReadonlyMap<string, PairSeen>;
+  readonly signs: readonly Sign[];
+  readonly handshakes: readonly Handshake[];
+  readonly certificates: readonly CertificateConflict[];
+  readonly machines: readonly Machine[];
+  readonly dhcpServers: readonly DhcpServer[];
 }
 
 export interface Inspector {
@@ -41,21 +50,35 @@ export function createInspector(o: {
   flowsMax?: number;
   waitingBytesMax?: number;
 }): Inspector {
-  const moment: Moment = { timeMs: 0, packet: 0, file: '-', vlan: 0 };
+  const moment: Moment = { timeMs: 0, packet: 0, file: '-', vlan: 0, mac: () => '' };
+  const signs = createSigns(moment);
+  const assets = createAssets(moment);
   const table = createFlowTable(o.flowsMax ?? FLOWS_MAX, (flow) => {
     streams.finish(flow);
     if (flow.talked) report.unknown(flow);
   });
-  const report = createReport({ table, moment, hash: o.hash });
+  const report = createReport({
+    table,
+    moment,
+    hash: o.hash,
+    said: (address, what, value) => assets.said(address, what, value),
+    signs,
+  });
   const budget = createBudget(o.waitingBytesMax ?? WAITING_BYTES_MAX);
   const streams = createStreams(createDetect(report, moment, budget), budget);
-  const watch = createWatch(moment);
+  const watch = createWatch(moment, signs);
+  const neighbours = createNeighbours({ moment, signs, assets, table });
   const decoder = createPacketDecoder({
     table,
     streams,
     moment,
     watch,
-    datagram: (flow, dir, b, start, end) => readDatagram(report, flow, dir, b, start, end),
+    // The sender is the first half of what was just looked up.
+    sighted: (flow, dir, hopLimit, card) =>
+      assets.sighted(table.probe, 0, hopLimit, card, () => table.address(flow, dir)),
+    datagram(flow, dir, b, start, end) {
+      if (!neighbours.read(flow, dir, b, start, end)) readDatagram(report, flow, dir, b, start, end);
+    },
   });
   return {
     file(name) {
@@ -77,6 +100,11 @@ export function createInspector(o: {
         conflicts: [...watch.conflicts.values()],
         routers: [...watch.routers.values()],
         pairs: report.pairs,
+        signs: [...signs.all.values()],
+        handshakes: [...report.handshakes.values()],
+        certificates: report.certificates.conflicts(),
+        machines: assets.machines(),
+        dhcpServers: neighbours.dhcpServers(),
       };
     },
   };

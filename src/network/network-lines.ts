@@ -2,6 +2,8 @@
 
 import { latin1 } from './network-bytes.ts';
 import type { Flow, Parser } from './network-flow.ts';
+import { createLabelScan } from './network-labels.ts';
+import { ntlmLogin } from './network-ntlm.ts';
 import type { Report } from './network-report.ts';
 
 const LINE_BYTES_MAX = 4096;
@@ -28,6 +30,9 @@ export function isLines(b: Uint8Array, at: number, end: number): boolean {
   );
 }
 
+/** Readable ones, and those that prove a password by MD5 over a challenge (RFC 2195, RFC 6331). */
+const MECHANISMS = new Set(['PLAIN', 'LOGIN', 'XOAUTH2', 'OAUTHBEARER', 'CRAM-MD5', 'DIGEST-MD5', 'NTLM']);
+
 type Tls = 'not offered' | 'offered, not used' | 'refused' | 'taken out';
 
 export function createLines(report: Report): Parser {
@@ -39,9 +44,12 @@ export function createLines(report: Report): Parser {
   let asked = false;
   let strange = 0;
   let inData = false;
+  let mail = createLabelScan();
 
   const credential = (flow: Flow, what: string, secret: string): void => {
     const name = app ?? 'ftp';
+    if (name !== 'ftp')
+      report.starttls(flow, tls === 'not offered' ? 'none' : tls === 'taken out' ? 'overwritten' : 'offered');
     report.credential(flow, name, what, secret, `${what}, STARTTLS ${tls}`);
     flow.app = name;
   };
@@ -61,6 +69,7 @@ export function createLines(report: Report): Parser {
     if (!asked) return;
     asked = false;
     if (/^(?:220|234|\+OK)|^\S+ OK/.test(upper)) {
+      if (app !== 'ftp') report.starttls(flow, 'offered');
       flow.parser = null;
       flow.tries = 0;
       return;
@@ -74,15 +83,35 @@ export function createLines(report: Report): Parser {
       return;
     }
     // LOGIN sends the name first and the password after it; PLAIN both at once.
-    if (expecting === 'AUTH LOGIN' && steps++ === 0) return;
-    credential(flow, expecting, line);
+    if (expecting === 'LOGIN literal' && steps++ === 0) {
+      // Behind the name stands the size of the password, or the password itself.
+      const rest = /^\S{1,256} (?!\{\d)(\S.*)$/.exec(line);
+      if (!rest) return;
+      credential(flow, 'LOGIN', rest[1] ?? '');
+      expecting = '';
+      return;
+    }
+    if ((expecting === 'AUTH LOGIN' || expecting === 'AUTH NTLM') && steps++ === 0) return;
+    if (expecting === 'AUTH NTLM') {
+      const bytes = Buffer.from(line, 'base64');
+      const found = ntlmLogin(bytes, 0, bytes.length);
+      // Nothing signs what follows: the answer can be passed on.
+      if (found)
+        report.weakLogin(
+          flow,
+          app ?? 'smtp',
+          found.version === 'NTLMv1' ? 'NTLMv1' : 'NTLM relayable',
+          found.user,
+          'AUTH NTLM',
+        );
+    } else credential(flow, expecting === 'LOGIN literal' ? 'LOGIN' : expecting, line);
     expecting = '';
   };
 
   const mechanism = (flow: Flow, words: readonly string[], from: number): void => {
     const name = (words[from] ?? '').toUpperCase();
     const first = words[from + 1];
-    if (name !== 'PLAIN' && name !== 'LOGIN' && name !== 'XOAUTH2' && name !== 'OAUTHBEARER') return;
+    if (!MECHANISMS.has(name)) return;
     if (first !== undefined && first !== '=' && name !== 'LOGIN') {
       credential(flow, `AUTH ${name}`, first);
       return;
@@ -93,7 +122,11 @@ export function createLines(report: Report): Parser {
 
   const fromClient = (flow: Flow, line: string): void => {
     if (inData) {
-      if (line === '.') inData = false;
+      if (line === '.') {
+        inData = false;
+        const patient = mail.result();
+        if (patient) report.patient(flow, 'smtp', 'message', patient);
+      } else mail.line(line);
       return;
     }
     if (expecting !== '') {
@@ -107,17 +140,26 @@ export function createLines(report: Report): Parser {
     else if (app === null && (word === 'CAPA' || word === 'STLS' || word === 'APOP')) app = 'pop3';
     else if (app === null && word === 'USER') app = 'ftp';
     if (word === 'PASS' && line.length > 5) {
-      // Everybody knows the password of an anonymous visitor, but it is one all the same when it is not an address.
-      if (!(flow.app === 'anonymous')) credential(flow, 'PASS', line.slice(5));
+      // Everybody knows the password of an anonymous visitor; that the server takes it is worth knowing.
+      const anonymous = flow.app === 'anonymous';
+      credential(flow, anonymous ? 'anonymous log-in' : 'PASS', anonymous ? '' : line.slice(5));
     } else if (word === 'USER' && /^(?:anonymous|ftp)$/i.test(words[1] ?? '')) flow.app = 'anonymous';
     else if (word === 'USER') flow.app = '';
     else if (word === 'AUTH' && (second === 'TLS' || second === 'SSL')) asked = true;
     else if (word === 'AUTH') mechanism(flow, words, 1);
     else if (word === 'STARTTLS' || word === 'STLS' || second === 'STARTTLS') asked = true;
-    else if (word === 'DATA') inData = app === 'smtp';
-    else if (second === 'LOGIN' && words.length >= 4) {
+    else if (word === 'APOP' && words.length >= 3) credential(flow, 'APOP', words[2] ?? '');
+    else if (word === 'DATA') {
+      inData = app === 'smtp';
+      mail = createLabelScan();
+    } else if (second === 'LOGIN' && words.length >= 4 && !/\{\d{1,4}\+?\}$/.test(line)) {
       app = 'imap';
       credential(flow, 'LOGIN', words.slice(3).join(' '));
+    } else if (second === 'LOGIN' && /\{\d{1,4}\+?\}$/.test(line)) {
+      // The name comes as a literal, the password as another one (RFC 9051 section 4.3).
+      app = 'imap';
+      expecting = 'LOGIN literal';
+      steps = words.length >= 4 ? 1 : 0;
     } else if (second === 'AUTHENTICATE') {
       app = 'imap';
       mechanism(flow, words, 2);

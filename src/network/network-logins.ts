@@ -2,6 +2,7 @@
 
 import { be16, be32, latin1, startsWith } from './network-bytes.ts';
 import type { Flow, Parser } from './network-flow.ts';
+import { ntlmLogin } from './network-ntlm.ts';
 import type { Report } from './network-report.ts';
 
 const MESSAGE_BYTES_MAX = 64 * 1024;
@@ -63,8 +64,18 @@ export function createLdap(report: Report): Parser {
         b.slice(secret.at, secret.at + secret.length),
         'bindRequest.simple',
       );
+    else if (b[how] === 0xa3 && startsWith(b, secret.at + 2, end, 'DIGEST-MD5'))
+      report.credential(flow, 'ldap', 'SASL DIGEST-MD5', '', 'bindRequest.sasl');
+    // SASL, and the older way of Active Directory (MS-ADTS section 5.1.1.1.3).
+    else if ((b[how] === 0xa3 || b[how] === 0x8b) && ntlmLogin(b, secret.at, secret.at + secret.length))
+      ntlm(flow, b, secret);
     else if (b[how] === 0xa3 && startsWith(b, secret.at + 2, end, 'PLAIN'))
       report.credential(flow, 'ldap', 'SASL PLAIN', b.slice(secret.at, secret.at + secret.length), 'bindRequest.sasl');
+  };
+  const ntlm = (flow: Flow, b: Uint8Array, at: { at: number; length: number }): void => {
+    const found = ntlmLogin(b, at.at, at.at + at.length);
+    if (found?.version === 'NTLMv1') report.weakLogin(flow, 'ldap', 'NTLMv1', found.user, 'bindRequest');
+    else if (found?.signed === false) report.weakLogin(flow, 'ldap', 'NTLM without signing', found.user, 'bindRequest');
   };
   return {
     name: 'ldap',
@@ -125,6 +136,13 @@ export function createMysql(report: Report): Parser {
           } else if (text.includes('mysql_clear_password')) {
             if (!client) clearNext = true;
             else report.credential(flow, 'mysql', 'mysql_clear_password', b.slice(at + 4, next), 'HandshakeResponse');
+          } else if (client && b[at + 3] === 1 && length > 36) {
+            // The name stands behind 32 fixed bytes; the answer to the challenge is SHA-1 or SHA-256 of the password.
+            const zero = b.indexOf(0, at + 36);
+            const user = b.slice(at + 36, zero < 0 || zero > next ? next : zero);
+            const how = text.includes('caching_sha2') ? 'caching_sha2_password' : 'mysql_native_password';
+            if (zero > 0 && zero + 1 < next && b[zero + 1] !== 0)
+              report.weakLogin(flow, 'mysql', `${how} without TLS`, user, 'HandshakeResponse');
           }
         }
         if (++packets > 12) flow.sealed = true;
@@ -176,6 +194,8 @@ export function createPostgres(report: Report): Parser {
           else started = true;
         } else if (dir !== flow.client && b[at] === 0x52) {
           clear = be32(b, at + 5) === 3;
+          const how = be32(b, at + 5) === 5 ? 'md5' : be32(b, at + 5) === 10 ? 'scram-sha-256' : '';
+          if (how !== '') report.weakLogin(flow, 'postgresql', `${how} without TLS`, '', 'AuthenticationRequest');
           if (be32(b, at + 5) === 0) flow.sealed = true;
         } else if (dir === flow.client && b[at] === 0x70 && clear) {
           report.credential(flow, 'postgresql', 'clear password', b.slice(at + 5, at + 1 + length), 'PasswordMessage');

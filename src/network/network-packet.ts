@@ -3,7 +3,7 @@
  * Hot path: integer offsets over the capture's own buffer, no object a packet (`bin/asepsis bench inspect`).
  */
 
-import { be16, be32, hex } from './network-bytes.ts';
+import { addressText, be16, be32, hex } from './network-bytes.ts';
 import type { PacketSink } from './network-capture.ts';
 import type { Flow, FlowTable } from './network-flow.ts';
 import { createFragments } from './network-fragments.ts';
@@ -29,10 +29,27 @@ export interface Moment {
   packet: number;
   file: string;
   vlan: number;
+  /** The frame's sender as text; empty where the link type has none. Only while the frame is read. */
+  mac(): string;
+}
+
+export interface ArpPacket {
+  readonly operation: number;
+  readonly senderMac: string;
+  readonly senderAddress: number;
+  readonly targetAddress: number;
+  /** The frame's own sender; empty where the link type has none. */
+  readonly frameMac: string;
+  /** Sent to everybody. */
+  readonly broadcast: boolean;
 }
 
 export interface LinkWatch {
-  arp(senderMac: string, senderAddress: number, vlan: number): void;
+  arp(packet: ArpPacket): void;
+  /** A router says that another gateway is better: its MAC, its address, the new gateway, for which destination. */
+  redirect(mac: string, from: string, to: string, destination: string): void;
+  /** A packet that this MAC was sent goes on under its own name: who sent it first, both ends, how many hops it counted. */
+  relayed(mac: string, first: string, from: string, to: string, hops: number): void;
   routerAdvertisement(mac: string, address: string, valid: boolean, vlan: number): void;
 }
 
@@ -41,6 +58,8 @@ export interface PacketDeps {
   readonly streams: Streams;
   readonly moment: Moment;
   readonly watch: LinkWatch;
+  /** The first packet of one direction of a flow: a machine was seen. */
+  readonly sighted: (flow: Flow, dir: number, hopLimit: number, card: number) => void;
   readonly datagram: (flow: Flow, dir: number, b: Uint8Array, start: number, end: number) => void;
 }
 
@@ -49,7 +68,7 @@ export interface PacketDecoder {
   readonly frame: PacketSink;
 }
 
-export function createPacketDecoder({ table, streams, moment, watch, datagram }: PacketDeps): PacketDecoder {
+export function createPacketDecoder({ table, streams, moment, watch, datagram, sighted }: PacketDeps): PacketDecoder {
   const counts: PacketCounts = {
     packets: 0,
     bytes: 0,
@@ -63,6 +82,12 @@ export function createPacketDecoder({ table, streams, moment, watch, datagram }:
   const { probe } = table;
   /** Where the sender's MAC lies in the frame; -1 without one. */
   let macAt = -1;
+  let frame: Uint8Array = new Uint8Array(0);
+  /** Only Ethernet tells the receiver too. */
+  let ethernetFrame = false;
+  let hopLimit = 0;
+  const macText = (at: number): string => (at >= 0 ? hex(frame, at, 6, ':') : '');
+  moment.mac = () => macText(macAt);
 
   const bad = (): undefined => {
     counts.malformed++;
@@ -70,7 +95,10 @@ export function createPacketDecoder({ table, streams, moment, watch, datagram }:
 
   const ethernet = (b: Uint8Array, start: number, end: number, depth: number): undefined => {
     if (end - start < 14) return bad();
+    // Inside a tunnel, and inside fragments put together, it is the inner frame that tells who sent it.
+    frame = b;
     macAt = start + 6;
+    ethernetFrame = true;
     etherType(b, be16(b, start + 12), start + 14, end, depth);
   };
 
@@ -127,6 +155,7 @@ export function createPacketDecoder({ table, streams, moment, watch, datagram }:
       return transport(whole, b[at + 9]!, 0, whole.length, depth);
     }
     addresses4(b, at);
+    if (b[at + 9] === 1) return icmp4(b, at, at + header, end);
     transport(b, b[at + 9]!, at + header, end, depth);
   };
 
@@ -135,10 +164,12 @@ export function createPacketDecoder({ table, streams, moment, watch, datagram }:
     probe[2] = probe[6] = 0xffff;
     probe[3] = be32(b, at + 12);
     probe[7] = be32(b, at + 16);
+    hopLimit = b[at + 8]!;
   };
 
   const addresses6 = (b: Uint8Array, at: number): undefined => {
     for (let i = 0; i < 8; i++) probe[i] = be32(b, at + 8 + i * 4);
+    hopLimit = b[at + 7]!;
   };
 
   const ipv6 = (b: Uint8Array, at: number, limit: number, depth: number): undefined => {
@@ -189,6 +220,40 @@ export function createPacketDecoder({ table, streams, moment, watch, datagram }:
     if (protocol === 47) return gre(b, at, end, depth);
   };
 
+  /** Remembers who sends a direction, and notices when its receiver sends the same on. */
+  const link = (flow: Flow, dir: number): void => {
+    if (macAt < 0) {
+      if ((flow.seen & (1 << dir)) === 0) {
+        flow.seen |= 1 << dir;
+        sighted(flow, dir, hopLimit, 0);
+      }
+      return;
+    }
+    const own = be32(frame, macAt + 2) | 0;
+    const { links } = table;
+    const at = flow.slot * 6 + dir * 3;
+    if ((flow.seen & (1 << dir)) === 0) {
+      flow.seen |= 1 << dir;
+      links[at] = own;
+      links[at + 1] = ethernetFrame ? be32(frame, macAt - 4) | 0 : 0;
+      links[at + 2] = ((frame[macAt]! << 8) | frame[macAt + 1]!) + (hopLimit << 16);
+      sighted(flow, dir, hopLimit, own);
+    } else if (links[at] !== own && ethernetFrame && links[at + 1] === own && links[at + 1] !== 0) {
+      const first = new Uint8Array(6);
+      new DataView(first.buffer).setInt32(2, links[at]!);
+      first[0] = (links[at + 2]! >>> 8) & 255;
+      first[1] = links[at + 2]! & 255;
+      const hops = (links[at + 2]! >>> 16) - hopLimit;
+      watch.relayed(
+        macText(macAt),
+        hex(first, 0, 6, ':'),
+        table.address(flow, dir),
+        table.address(flow, dir ^ 1),
+        hops,
+      );
+    }
+  };
+
   const tcp = (b: Uint8Array, at: number, end: number): undefined => {
     if (end - at < 20) return bad();
     const header = (b[at + 12]! >>> 4) << 2;
@@ -197,6 +262,7 @@ export function createPacketDecoder({ table, streams, moment, watch, datagram }:
     const dir = table.dir;
     flow.lastMs = moment.timeMs;
     if (flow.packet === 0) flow.packet = moment.packet;
+    link(flow, dir);
     const flags = b[at + 13]!;
     if (at + header === end && (flags & 3) === 0 && flow.sides === null) return;
     streams.segment(flow, dir, be32(b, at + 4), be32(b, at + 8), flags, b, at + header, end);
@@ -218,6 +284,7 @@ export function createPacketDecoder({ table, streams, moment, watch, datagram }:
     flow.lastMs = moment.timeMs;
     if (flow.packet === 0) flow.packet = moment.packet;
     if (flow.client < 0) flow.client = table.dir;
+    link(flow, table.dir);
     if (end > at + 8) datagram(flow, table.dir, b, at + 8, end);
   };
 
@@ -240,14 +307,39 @@ export function createPacketDecoder({ table, streams, moment, watch, datagram }:
   const arp = (b: Uint8Array, at: number, end: number): undefined => {
     if (end - at < 28) return bad();
     if (be32(b, at) !== 0x00010800 || be16(b, at + 4) !== 0x0604) return;
-    watch.arp(hex(b, at + 8, 6, ':'), be32(b, at + 14), moment.vlan);
+    const operation = be16(b, at + 6);
+    watch.arp({
+      operation,
+      senderMac: hex(b, at + 8, 6, ':'),
+      senderAddress: be32(b, at + 14),
+      targetAddress: be32(b, at + 24),
+      frameMac: macText(macAt),
+      broadcast: ethernetFrame && (b[macAt - 6]! & 1) === 1,
+    });
   };
 
+  /** Type 5: another gateway is better (RFC 792); the packet it is about stands behind. */
+  const icmp4 = (b: Uint8Array, header: number, at: number, end: number): undefined => {
+    if (end - at < 28 || b[at] !== 5 || b[at + 8]! >>> 4 !== 4) return;
+    const text = (i: number) => addressText(Int32Array.of(0, 0, 0xffff, be32(b, i)), 0);
+    watch.redirect(macText(macAt), text(header + 12), text(at + 4), text(at + 24));
+  };
+
+  const address6 = (b: Uint8Array, at: number): string =>
+    addressText(Int32Array.of(be32(b, at), be32(b, at + 4), be32(b, at + 8), be32(b, at + 12)), 0);
+
   const icmp6 = (b: Uint8Array, header: number, at: number, end: number): undefined => {
+    if (b[at] === 137 && end - at >= 40) {
+      // RFC 4861 section 4.5: target, then destination; the same address twice is only "it is on this link".
+      const target = address6(b, at + 8);
+      const destination = address6(b, at + 24);
+      if (target !== destination) watch.redirect(macText(macAt), address6(b, header + 8), target, destination);
+      return;
+    }
     if (end - at < 16 || b[at] !== 134) return;
     // RFC 4861 section 6.1.2: a valid one comes from a link-local address with hop limit 255.
     const valid = b[header + 7] === 255 && b[header + 8] === 0xfe && (b[header + 9]! & 0xc0) === 0x80;
-    const mac = macAt >= 0 ? hex(b, macAt, 6, ':') : 'unknown';
+    const mac = macText(macAt) || 'unknown';
     watch.routerAdvertisement(mac, hex(b, header + 8, 16), valid, moment.vlan);
   };
 
@@ -289,6 +381,8 @@ export function createPacketDecoder({ table, streams, moment, watch, datagram }:
       moment.packet++;
       moment.vlan = 0;
       macAt = -1;
+      frame = b;
+      ethernetFrame = false;
       byLink(b, start, end, link);
     },
   };

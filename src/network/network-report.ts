@@ -4,8 +4,11 @@
  */
 
 import { deviceName } from './network-bytes.ts';
+import { type CertificateWatch, createCertificateWatch } from './network-certificates.ts';
 import type { Flow, FlowTable } from './network-flow.ts';
 import type { Moment } from './network-packet.ts';
+import type { Signs } from './network-signs.ts';
+import type { CertificateFacts } from './network-tls-certificate.ts';
 
 export type Verdict = 'valid' | 'invalid';
 
@@ -21,6 +24,8 @@ export type LeakKind =
   | 'clear-text-patient-data'
   | 'clear-text-clinical-protocol'
   | 'clear-text-credential'
+  | 'clear-text-logs'
+  | 'weak-authentication'
   | 'weak-tls';
 
 export interface Leak {
@@ -44,6 +49,36 @@ export interface Leak {
   packet: number;
 }
 
+export interface TlsSeen {
+  readonly version: string;
+  readonly name: string;
+  readonly ja4: string;
+  readonly ja4s: string;
+}
+
+export interface Handshake extends TlsSeen {
+  readonly client: string;
+  readonly server: string;
+  readonly port: number;
+  count: number;
+}
+
+/** Where a machine says what it is. */
+export type Said =
+  | 'http-server'
+  | 'http-realm'
+  | 'http-title'
+  | 'user-agent'
+  | 'upnp-device'
+  | 'banner'
+  | 'sni'
+  | 'dicom-title'
+  | 'dicom-implementation'
+  | 'hl7-application'
+  | 'hl7-facility'
+  | 'astm-sender'
+  | 'certificate-name';
+
 export type PairState = 'protected' | 'clear' | 'unknown';
 
 /** What two machines were seen doing on one port, and when last. */
@@ -61,6 +96,20 @@ export interface Report {
   /** A clinical protocol in clear, whether or not a patient was in it yet. */
   clinical(flow: Flow, app: string, what: string, names: readonly string[]): void;
   weakTls(flow: Flow, what: string, name: string): void;
+  /** A log-in that is not readable, but that can be broken or passed on. */
+  weakLogin(flow: Flow, app: string, what: string, user: string | Uint8Array, field: string): void;
+  /** Log lines cross readable; nothing in this one is worse than that. */
+  logs(flow: Flow): void;
+  /** Something that the machine at this end says about itself: software, model, name. */
+  said(flow: Flow, dir: number, what: Said, value: string): void;
+  /** Whether a mail server offered to encrypt; `overwritten`: its offer arrived with other letters in its place. */
+  starttls(flow: Flow, offer: 'offered' | 'none' | 'overwritten'): void;
+  /** Two machines agreed on TLS. */
+  handshake(flow: Flow, seen: TlsSeen): void;
+  /** A server showed its certificate, `name` is what the client asked for. */
+  certificate(flow: Flow, facts: CertificateFacts, name: string): void;
+  readonly handshakes: ReadonlyMap<string, Handshake>;
+  readonly certificates: CertificateWatch;
   /** This pair of machines talks protected. */
   protectedBy(flow: Flow): void;
   /** Something crossed, and nothing tells whether it was protected or mattered. */
@@ -71,6 +120,7 @@ export interface Report {
 
 const LEAKS_MAX = 20_000;
 const PAIRS_MAX = 50_000;
+const HANDSHAKES_MAX = 20_000;
 /** Distinct patients told apart for one pair; beyond it "at least". */
 export const HASHES_MAX = 50_000;
 /** Hashes of all pairs together. */
@@ -81,10 +131,15 @@ export function createReport(o: {
   table: FlowTable;
   moment: Moment;
   hash: (value: string | Uint8Array) => string;
+  said?: (address: string, what: Said, value: string) => void;
+  signs?: Signs;
 }): Report {
   const { table, moment } = o;
   const leaks = new Map<string, Leak>();
   const pairs = new Map<string, PairSeen>();
+  const handshakes = new Map<string, Handshake>();
+  const certificates = createCertificateWatch(moment);
+  const offers = new Map<string, { offered: Set<string>; none: Set<string> }>();
   let dropped = 0;
   let hashes = 0;
 
@@ -98,15 +153,30 @@ export function createReport(o: {
     };
   };
   const pair = (flow: Flow, state: PairState): void => {
+    const { memo } = flow;
+    if (state === 'clear' && memo !== null && memo.pair !== null && memo.client === flow.client) {
+      (memo.pair as { atMs: number }).atMs = moment.timeMs;
+      return;
+    }
     const { client, server, port } = ends(flow);
     const key = `${client} ${server} ${port}`;
     const known = pairs.get(key);
     if (known === undefined && pairs.size >= PAIRS_MAX) return;
     // Once clear stays clear: one protected connection does not protect the other.
     if (known !== undefined && (state === 'unknown' || (known.state === 'clear' && state !== 'clear'))) return;
-    pairs.set(key, { state, atMs: moment.timeMs });
+    const seen = { state, atMs: moment.timeMs };
+    pairs.set(key, seen);
+    if (state === 'clear' && memo !== null && memo.client === flow.client) memo.pair = seen;
   };
   const leakOf = (flow: Flow, kind: LeakKind, app: string): Leak | null => {
+    const { memo } = flow;
+    if (memo !== null && memo.kind === kind && memo.app === app && memo.client === flow.client) {
+      const leak = memo.leak as Leak;
+      leak.messages++;
+      leak.firstMs = Math.min(leak.firstMs, moment.timeMs);
+      leak.lastMs = Math.max(leak.lastMs, moment.timeMs);
+      return leak;
+    }
     const { client, server, port } = ends(flow);
     const key = `${kind}|${client}|${server}|${port}|${flow.udp ? 'udp' : 'tcp'}|${app}`;
     let leak = leaks.get(key);
@@ -139,6 +209,7 @@ export function createReport(o: {
     leak.messages++;
     leak.firstMs = Math.min(leak.firstMs, moment.timeMs);
     leak.lastMs = Math.max(leak.lastMs, moment.timeMs);
+    flow.memo = { kind, app, client: flow.client, leak, pair: null, names: [] };
     return leak;
   };
   const addHash = (leak: Leak, value: string | Uint8Array): void => {
@@ -163,14 +234,14 @@ export function createReport(o: {
         else leak.nhsInvalid++;
       }
       addHash(leak, record.identity);
-      addNames(leak, names);
+      addNames(flow, leak, names);
     },
     clinical(flow, app, what, names) {
       const leak = leakOf(flow, 'clear-text-clinical-protocol', app);
       pair(flow, 'clear');
       if (!leak) return;
       count(leak.what, what);
-      addNames(leak, names);
+      addNames(flow, leak, names);
     },
     credential(flow, app, what, secret, field = '') {
       const leak = leakOf(flow, 'clear-text-credential', app);
@@ -184,14 +255,52 @@ export function createReport(o: {
       const leak = leakOf(flow, 'weak-tls', 'tls');
       if (!leak) return;
       count(leak.what, what);
-      addNames(leak, [name]);
+      addNames(flow, leak, [name]);
     },
+    weakLogin(flow, app, what, user, field) {
+      const leak = leakOf(flow, 'weak-authentication', app);
+      if (!leak) return;
+      count(leak.what, what);
+      if (field !== '') count(leak.fields, field);
+      addHash(leak, user);
+    },
+    logs(flow) {
+      const leak = leakOf(flow, 'clear-text-logs', 'syslog');
+      pair(flow, 'clear');
+      if (leak) count(leak.what, 'log lines');
+    },
+    starttls(flow, offer) {
+      const { client, server, port } = ends(flow);
+      const key = `${server}:${port}`;
+      const known = offers.get(key) ?? { offered: new Set<string>(), none: new Set<string>() };
+      if (offers.size < PAIRS_MAX) offers.set(key, known);
+      if (offer !== 'overwritten') known[offer].add(client);
+      const odd = offer === 'none' && known.offered.size > 0 && !known.offered.has(client);
+      if (offer === 'overwritten' || odd) o.signs?.add('starttls-stripped', server, server, client);
+    },
+    handshakes,
+    certificates,
+    handshake(flow, seen) {
+      const { client, server, port } = ends(flow);
+      const name = deviceName(seen.name, 64);
+      const key = `${client}|${server}|${port}|${name}|${seen.ja4}|${seen.ja4s}`;
+      const known = handshakes.get(key);
+      if (known) known.count++;
+      else if (handshakes.size < HANDSHAKES_MAX) handshakes.set(key, { ...seen, name, client, server, port, count: 1 });
+    },
+    certificate(flow, facts, name) {
+      const { client, server, port } = ends(flow);
+      certificates.seen({ client, server, port, name: deviceName(name, 64), issuer: facts.issuer, key: facts.key });
+    },
+    said: (flow, dir, what, value) => o.said?.(table.address(flow, dir), what, value),
     protectedBy: (flow) => pair(flow, 'protected'),
     unknown: (flow) => pair(flow, 'unknown'),
   };
 }
 
-function addNames(leak: Leak, names: readonly string[]): void {
+function addNames(flow: Flow, leak: Leak, names: readonly string[]): void {
+  if (flow.memo?.names === names) return;
+  if (flow.memo !== null) flow.memo.names = names;
   for (const name of names) {
     const clean = deviceName(name);
     if (clean !== '' && leak.names.size < NAMES_MAX) leak.names.add(clean);

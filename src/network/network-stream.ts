@@ -21,7 +21,13 @@ const STRAYS_MAX = 8;
 /** What a parser may ask to keep for its next call. */
 const CARRY_BYTES_MAX = 96 * 1024;
 /** A signature needs at most so many bytes; shorter pieces are gathered until there are as many. */
-const FIRST_BYTES = 64;
+const FIRST_BYTES = 160;
+/** Later in a flow so many will do, and later still a piece stands for itself. */
+const LATER_BYTES = 64;
+const EARLY_TRIES = 2;
+const LATER_TRIES = 64;
+
+const gathered = (tries: number): number => (tries < EARLY_TRIES ? FIRST_BYTES : tries < LATER_TRIES ? LATER_BYTES : 0);
 
 export interface StreamCounts {
   gaps: number;
@@ -46,7 +52,12 @@ export interface Streams {
   finish(flow: Flow): void;
 }
 
-export type Detect = (flow: Flow, dir: number, b: Uint8Array, start: number, end: number) => Parser | null;
+export interface Detect {
+  /** The parser of what begins here. */
+  find(flow: Flow, dir: number, b: Uint8Array, start: number, end: number): Parser | null;
+  /** A piece that no parser wanted, each once. */
+  unclaimed(flow: Flow, dir: number, b: Uint8Array, start: number, end: number): void;
+}
 
 export function createStreams(detect: Detect, budget: Budget): Streams {
   const counts: StreamCounts = { gaps: 0, lostBytes: 0, outOfOrder: 0, repeated: 0 };
@@ -77,7 +88,7 @@ export function createStreams(detect: Detect, budget: Budget): Streams {
       pass(flow, dir, carry, 0, length);
       // What came before may be something else: a message that begins with this piece is one all the same.
       if (!known && flow.parser === null && !flow.sealed) {
-        flow.parser = detect(flow, dir, b, start, end);
+        flow.parser = detect.find(flow, dir, b, start, end);
         if (flow.parser !== null) {
           release(side);
           pass(flow, dir, b, start, end);
@@ -91,10 +102,13 @@ export function createStreams(detect: Detect, budget: Budget): Streams {
     let start = from;
     for (let turns = 0; turns < 4 && start < end && !flow.sealed; turns++) {
       if (flow.parser === null) {
-        flow.parser = detect(flow, dir, b, start, end);
+        flow.parser = detect.find(flow, dir, b, start, end);
         if (flow.parser === null) {
-          if (end - start < FIRST_BYTES && flow.tries < FIRST_BYTES) keep(flow, dir, b, start, end);
-          else flow.tries++;
+          if (end - start < gathered(flow.tries)) keep(flow, dir, b, start, end);
+          else {
+            flow.tries++;
+            detect.unclaimed(flow, dir, b, start, end);
+          }
           return;
         }
       }
@@ -226,8 +240,9 @@ export function createStreams(detect: Detect, budget: Budget): Streams {
       for (let dir = 0; dir < 2; dir++) {
         const side = flow.sides[dir]!;
         drain(flow, dir, side, true);
-        if (side.carryLength > 0 && flow.parser !== null && !flow.sealed)
-          flow.parser.read(flow, dir, side.carry!, 0, side.carryLength);
+        if (side.carryLength === 0 || flow.sealed) continue;
+        if (flow.parser === null) detect.unclaimed(flow, dir, side.carry!, 0, side.carryLength);
+        else flow.parser.read(flow, dir, side.carry!, 0, side.carryLength);
       }
       if (!flow.sealed) flow.parser?.end?.(flow);
     }

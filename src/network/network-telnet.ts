@@ -1,5 +1,6 @@
 /** Telnet log-ins (RFC 854): what the client sends as a line after the server asked for a password. */
 
+import { latin1 } from './network-bytes.ts';
 import type { Flow, Parser } from './network-flow.ts';
 import type { Report } from './network-report.ts';
 
@@ -9,6 +10,12 @@ const SERVER_BYTES_MAX = 256 * 1024;
 
 export function isTelnet(b: Uint8Array, at: number, end: number): boolean {
   return end - at >= 3 && b[at] === 0xff && b[at + 1]! >= 0xfb && b[at + 1]! <= 0xfe && b[at + 2]! < 0x30;
+}
+
+/** A question for a name that ends what the server sends, without any negotiation before it (RFC 854 needs none). */
+export function isLoginPrompt(b: Uint8Array, at: number, end: number): boolean {
+  if (end - at < 6 || end - at > 2048 || (b[end - 1] !== 0x20 && b[end - 1] !== 0x3a)) return false;
+  return /(?:^|[\s>])(?:login|user ?name|user|password): ?$/i.test(latin1(b, Math.max(at, end - 24), end));
 }
 
 export function createTelnet(report: Report): Parser {

@@ -1,6 +1,7 @@
 /** What a server's certificate says about itself, judged at the time of the packet. */
 
 import { createHash, X509Certificate } from 'node:crypto';
+import { isIP } from 'node:net';
 import { LRUCache } from 'lru-cache';
 
 export interface CertificateFacts {
@@ -10,6 +11,11 @@ export interface CertificateFacts {
   readonly selfSigned: boolean;
   readonly sha1: boolean;
   readonly shortKey: boolean;
+  /** Who signed it, and a digest of its key: what changes when somebody sits in between. */
+  readonly issuer: string;
+  readonly key: string;
+  /** It was made for this name. */
+  fits(host: string): boolean;
 }
 
 const CERTIFICATE_BYTES_MAX = 16 * 1024;
@@ -45,6 +51,12 @@ function parse(der: Uint8Array): CertificateFacts | null {
       selfSigned: certificate.subject === certificate.issuer && certificate.verify(key),
       // The name of the algorithm stands twice: inside, and before the signature.
       sha1: WEAK_SIGNATURES.some((oid) => tail.indexOf(oid) >= 0 && tail.indexOf(oid) !== tail.lastIndexOf(oid)),
+      issuer: createHash('sha256').update(certificate.issuer).digest('hex').slice(0, 16),
+      key: createHash('sha256')
+        .update(key.export({ type: 'spki', format: 'der' }))
+        .digest('hex')
+        .slice(0, 16),
+      fits: (host) => (isIP(host) === 0 ? certificate.checkHost(host) : certificate.checkIP(host)) !== undefined,
       shortKey: bits !== undefined && bits < 2048 && key.asymmetricKeyType === 'rsa',
     };
   } catch {

@@ -110,22 +110,26 @@ test('a self-signed certificate, its time over, its key short', async () => {
   const talk = await record({ ...pair('good'), maxVersion: 'TLSv1.2' });
   for (const size of [1400, 9]) {
     expect(inspect(talk, size, now)).toEqual({
-      kinds: 'certificate self-signed',
+      kinds: 'certificate for another name, certificate self-signed',
       names: 'name.hospital.example',
       pairs: ['protected'],
     });
-    expect(inspect(talk, size, now + 7400 * 86_400).kinds).toBe('certificate expired, certificate self-signed');
+    expect(inspect(talk, size, now + 7400 * 86_400).kinds).toBe(
+      'certificate for another name, certificate expired, certificate self-signed',
+    );
   }
   const short = await record(
     { ...pair('short'), maxVersion: 'TLSv1.2', ciphers: 'DEFAULT:@SECLEVEL=0' },
     { ciphers: 'DEFAULT:@SECLEVEL=0' },
   );
-  expect(inspect(short, 1400, now).kinds).toBe('certificate self-signed, certificate with a short key');
+  expect(inspect(short, 1400, now).kinds).toBe(
+    'certificate for another name, certificate self-signed, certificate with a short key',
+  );
 });
 
 test('TLS 1.0', async () => {
   const old = { ciphers: 'DEFAULT:@SECLEVEL=0', minVersion: 'TLSv1', maxVersion: 'TLSv1' } as const;
   const seen = inspect(await record({ ...pair('good'), ...old }, old), 1400, now);
-  expect(seen.kinds).toBe('TLS 1.0, certificate self-signed');
+  expect(seen.kinds).toBe('TLS 1.0, certificate for another name, certificate self-signed');
   expect(seen.pairs).toEqual(['unknown']);
 });

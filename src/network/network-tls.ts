@@ -3,12 +3,21 @@
 import type { Budget } from './network-budget.ts';
 import { be16, be24 } from './network-bytes.ts';
 import type { Flow, Parser } from './network-flow.ts';
+import { ja4, ja4s } from './network-ja4.ts';
 import type { Moment } from './network-packet.ts';
 import type { Report } from './network-report.ts';
 import { certificateFacts } from './network-tls-certificate.ts';
 
 const HANDSHAKE_BYTES_MAX = 48 * 1024;
 const RECORD_BYTES_MAX = 16_384 + 2048;
+
+const TLS_NAMES: Readonly<Record<number, string>> = {
+  768: 'SSL 3.0',
+  769: 'TLS 1.0',
+  770: 'TLS 1.1',
+  771: 'TLS 1.2',
+  772: 'TLS 1.3',
+};
 
 const VERSION_NAMES: Readonly<Record<number, string>> = {
   768: 'SSL 3.0',
@@ -47,6 +56,7 @@ export function createTls(report: Report, moment: Moment, budget: Budget): Parse
     { handshake: new Uint8Array(0), length: 0, over: false },
   ];
   let serverName = '';
+  let clientPrint = '';
 
   const serverHello = (flow: Flow, b: Uint8Array, at: number, end: number): void => {
     if (end - at < 38) return;
@@ -58,12 +68,19 @@ export function createTls(report: Report, moment: Moment, budget: Budget): Parse
       if (be16(b, here) === 43 && here + 6 <= end) version = be16(b, here + 4);
     const old = VERSION_NAMES[version];
     const weak = weakSuite(be16(b, suiteAt));
+    report.handshake(flow, {
+      version: TLS_NAMES[version] ?? 'unknown',
+      name: serverName,
+      ja4: clientPrint,
+      ja4s: ja4s(b, at, end) ?? '',
+    });
     if (old !== undefined) report.weakTls(flow, old, serverName);
     if (weak !== '') report.weakTls(flow, weak, serverName);
     if (old === undefined && weak === '') report.protectedBy(flow);
   };
 
   const clientHello = (b: Uint8Array, at: number, end: number): void => {
+    clientPrint = ja4(b, at, end) ?? '';
     let here = at + 34;
     if (here >= end) return;
     here += 1 + b[here]!;
@@ -84,6 +101,8 @@ export function createTls(report: Report, moment: Moment, budget: Budget): Parse
     const facts = certificateFacts(b.slice(at + 6, at + 6 + length));
     if (!facts) return;
     const name = serverName || facts.name;
+    report.certificate(flow, facts, serverName);
+    if (serverName !== '' && !facts.fits(serverName)) report.weakTls(flow, 'certificate for another name', name);
     if (moment.timeMs > 0 && moment.timeMs > facts.toMs) report.weakTls(flow, 'certificate expired', name);
     if (moment.timeMs > 0 && moment.timeMs < facts.fromMs) report.weakTls(flow, 'certificate not valid yet', name);
     if (facts.selfSigned) report.weakTls(flow, 'certificate self-signed', name);

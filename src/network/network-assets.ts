@@ -1,0 +1,163 @@
+/** Machines as they show themselves in passing: addresses, cards, names, hop limits, and what they say about their software. */
+
+import { isPrivateAddress } from '../core/index.ts';
+import { deviceName } from './network-bytes.ts';
+import type { Moment } from './network-packet.ts';
+import type { Said } from './network-report.ts';
+import { deviceFamily } from './network-router-families.ts';
+
+export type Fact =
+  | Said
+  | 'dhcp-name'
+  | 'dhcp-class'
+  | 'mdns-name'
+  | 'netbios-name'
+  | 'ssdp-server'
+  | 'system'
+  | 'family';
+
+export interface Machine {
+  readonly address: string;
+  readonly macs: ReadonlySet<string>;
+  readonly vlans: ReadonlySet<number>;
+  /** Hop limits that its packets arrived with. */
+  readonly hops: ReadonlySet<number>;
+  readonly facts: ReadonlyMap<Fact, ReadonlySet<string>>;
+  readonly firstMs: number;
+  readonly lastMs: number;
+}
+
+interface Open {
+  readonly address: string;
+  readonly macs: Set<string>;
+  readonly vlans: Set<number>;
+  readonly hops: Set<number>;
+  readonly facts: Map<Fact, Set<string>>;
+  firstMs: number;
+  lastMs: number;
+  /** What was seen last: mostly the next packet shows the same. */
+  card: number;
+  hop: number;
+  vlan: number;
+}
+
+export interface Assets {
+  /** The first packet of one direction of a flow: its address as words, the end of its card's address, and how to write it. */
+  sighted(words: Int32Array, at: number, hopLimit: number, card: number, text: () => string): void;
+  /** A machine says something about itself. */
+  said(address: string, what: Said, value: string): void;
+  fact(address: string, what: Fact, value: string): void;
+  /** The card behind an address, when the frame on the way is its own. */
+  card(address: string, mac: string): void;
+  machines(): Machine[];
+}
+
+const MACHINES_MAX = 50_000;
+const SET_MAX = 16;
+const TEXT_CHARS_MAX = 64;
+
+export function createAssets(moment: Moment): Assets {
+  const open = new Map<string, Open>();
+  /** The same machines by their IPv4 address as a number. */
+  const byNumber = new Map<number, Open>();
+
+  const machine = (address: string): Open | null => {
+    let known = open.get(address);
+    if (known) {
+      known.lastMs = Math.max(known.lastMs, moment.timeMs);
+      return known;
+    }
+    if (open.size >= MACHINES_MAX || !isUnicast(address)) return null;
+    const { timeMs } = moment;
+    known = {
+      address,
+      macs: new Set(),
+      vlans: new Set(),
+      hops: new Set(),
+      facts: new Map(),
+      firstMs: timeMs,
+      lastMs: timeMs,
+      card: 0,
+      hop: -1,
+      vlan: -1,
+    };
+    open.set(address, known);
+    return known;
+  };
+  const add = <T>(set: Set<T>, value: T): void => {
+    if (set.size < SET_MAX) set.add(value);
+  };
+  const fact = (address: string, what: Fact, value: string): void => {
+    if (value === '') return;
+    const known = machine(address);
+    if (!known) return;
+    const values = known.facts.get(what);
+    if (values) add(values, value);
+    else known.facts.set(what, new Set([value]));
+  };
+
+  return {
+    fact,
+    sighted(words, at, hopLimit, card, text) {
+      const four = words[at] === 0 && words[at + 1] === 0 && words[at + 2] === 0xffff;
+      let known = four ? byNumber.get(words[at + 3]!) : undefined;
+      if (known === undefined) {
+        if (open.size >= MACHINES_MAX) return;
+        known = machine(text()) ?? undefined;
+        if (known === undefined) return;
+        if (four) byNumber.set(words[at + 3]!, known);
+      }
+      known.lastMs = Math.max(known.lastMs, moment.timeMs);
+      if (known.card === card && known.hop === hopLimit && known.vlan === moment.vlan) return;
+      known.card = card;
+      known.hop = hopLimit;
+      known.vlan = moment.vlan;
+      add(known.hops, hopLimit);
+      add(known.vlans, moment.vlan);
+      const mac = moment.mac();
+      if (mac !== '') add(known.macs, mac);
+    },
+    card(address, mac) {
+      const known = machine(address);
+      if (known) add(known.macs, mac);
+    },
+    said(address, what, value) {
+      const text = value.slice(0, 400);
+      // Free texts of pages may name a patient: of them only a model that is known stays.
+      const family = deviceFamily(text);
+      if (family !== null) fact(address, 'family', family.name);
+      if (what === 'http-title' || what === 'http-realm') return;
+      if (what === 'user-agent') fact(address, 'system', systemOf(text));
+      else if (what === 'upnp-device') fact(address, what, softwareText(text, '|'));
+      else if (what === 'http-server' || what === 'banner') fact(address, what, softwareText(text, ''));
+      else fact(address, what, deviceName(text, TEXT_CHARS_MAX));
+    },
+    machines: () => [...open.values()],
+  };
+}
+
+const isUnicast = (address: string): boolean =>
+  !/^(?:0\.|2(?:2[4-9]|[3-5]\d)\.|ff|::$)/.test(address) && (isPrivateAddress(address) || !address.includes('::ffff:'));
+
+/** Words that programs use for themselves and their versions. */
+function softwareText(text: string, more: string): string {
+  let kept = '';
+  for (const c of text.slice(0, TEXT_CHARS_MAX * 2)) if (/[\w .,:/()+-]/.test(c) || more.includes(c)) kept += c;
+  return kept.trim().slice(0, TEXT_CHARS_MAX * 2);
+}
+
+const SYSTEMS: readonly (readonly [RegExp, string])[] = [
+  [/Windows NT 10/, 'Windows 10 or later'],
+  [/Windows NT 6\.3/, 'Windows 8.1'],
+  [/Windows NT 6\.1/, 'Windows 7'],
+  [/Windows NT 6\.0/, 'Windows Vista'],
+  [/Windows NT 5\.[12]/, 'Windows XP'],
+  [/Windows CE/, 'Windows CE'],
+  [/Android (\d{1,2})/, 'Android'],
+  [/iPhone|iPad/, 'iOS'],
+  [/Mac OS X/, 'macOS'],
+  [/CrOS/, 'ChromeOS'],
+  [/Debian|Ubuntu|Linux/, 'Linux'],
+];
+
+export const systemOf = (text: string): string => SYSTEMS.find(([words]) => words.test(text))?.[1] ?? '';
