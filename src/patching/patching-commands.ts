@@ -18,9 +18,9 @@ import {
   type InventoryOptions,
   readInventory,
 } from './inventories/index.ts';
-import type { FeedSet } from './patching-advisory.ts';
+import { emptyFeedSet, type FeedSet } from './patching-advisory.ts';
+import { publicFinding } from './patching-evidence.ts';
 import { Faults } from './patching-input.ts';
-import { publicFinding } from './patching-judge.ts';
 import { type MatchResult, matchInventories } from './patching-match.ts';
 import { inRange } from './patching-range.ts';
 import { parseNativeRange, parseVers } from './patching-range-text.ts';
@@ -122,7 +122,7 @@ function columnPairs(text: string): Record<string, string> {
 }
 
 async function match(o: MatchOptions, terminal: Terminal): Promise<number> {
-  const feeds: FeedSet = { advisories: [], exploited: new Map(), likelihood: new Map() };
+  const feeds: FeedSet = emptyFeedSet();
   for (const path of o.feed) {
     terminal.progress(`Reading ${path}`);
     const report = await readFeed(path, feeds);

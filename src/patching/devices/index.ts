@@ -4,6 +4,7 @@ import type { FindingObservation } from '../../core/index.ts';
 import type { DeviceAdvisory } from './device-advisory.ts';
 import { type Device, deviceFinding, judgeAdvisory } from './device-match.ts';
 
+export { type DeviceAdvisory, readDeviceAdvisory } from './device-advisory.ts';
 export { type DeviceColumns, readDeviceAdvisories, readDevices } from './device-list.ts';
 
 /** One finding for each device and advisory that speaks of it, or may. */
