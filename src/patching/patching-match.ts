@@ -6,6 +6,7 @@ import type { FeedRef, FeedSet } from './patching-advisory.ts';
 import { createEndIndex, endFindings } from './patching-ends.ts';
 import { judgePackage, packageFinding, type Verdict } from './patching-judge.ts';
 import { chooseKernel } from './patching-kernel.ts';
+import type { Generation } from './patching-library.ts';
 import { createMatcher, type Matcher } from './patching-matcher.ts';
 import { packageOf, type SoftwareRecord } from './patching-package.ts';
 import { createVexIndex, type VexSubject } from './patching-vex.ts';
@@ -252,7 +253,25 @@ export function staleFeeds(feeds: FeedSet, now: number): FindingObservation[] {
   });
 }
 
-export function staleFeed(feed: FeedRef, now: number): FindingObservation {
+/** Feeds that the installation keeps are as old as the last time their publisher was asked, whether or not he had news. */
+export function staleInLibrary(library: Generation | null, now: number): FindingObservation[] {
+  return (library?.feeds ?? []).flatMap((one) => {
+    if (!(now - Date.parse(one.fetched) > STALE_MS)) return [];
+    return [
+      staleFeed(
+        {
+          name: one.feed === 'OSV' ? `OSV ${one.id}` : one.feed,
+          version: one.version,
+          date: one.fetched,
+          dateOf: 'feed',
+        },
+        now,
+      ),
+    ];
+  });
+}
+
+function staleFeed(feed: FeedRef, now: number): FindingObservation {
   const days = Math.floor((now - Date.parse(feed.date)) / 86_400_000);
   return {
     room: 'patching',

@@ -2,6 +2,9 @@
 
 import type { FindingObservation } from '../../core/index.ts';
 import type { DeviceAdvisory } from './device-advisory.ts';
+
+export { createDeviceJudge, type DeviceJudge } from './device-judge.ts';
+
 import { type Device, deviceFinding, judgeAdvisory } from './device-match.ts';
 
 export { type DeviceAdvisory, readDeviceAdvisory } from './device-advisory.ts';

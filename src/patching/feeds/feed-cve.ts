@@ -58,6 +58,11 @@ export function readEndOfLife(value: unknown, product: string, faults: Faults): 
     const name = textAt(value.result, 'name') || product;
     return listAt(value.result, 'releases').flatMap((row) => cycle(row, name, faults));
   }
+  if (Array.isArray(value.result))
+    return value.result.filter(isObject).flatMap((one) => {
+      const name = textAt(one, 'name') || product;
+      return listAt(one, 'releases').flatMap((row) => cycle(row, name, faults));
+    });
   return Object.entries(value).flatMap(([name, rows]) =>
     Array.isArray(rows) ? rows.flatMap((row) => cycle(row, name.slice(0, 100), faults)) : [],
   );

@@ -162,6 +162,7 @@ export function looksLikeEndOfLife(value: unknown): boolean {
   if (Array.isArray(value)) return value.length > 0 && value.every(row);
   if (!isObject(value)) return false;
   if (isObject(value.result) && Array.isArray(value.result.releases)) return true;
+  if (Array.isArray(value.result)) return value.result.some((one) => isObject(one) && Array.isArray(one.releases));
   const lists = Object.values(value);
   return (
     lists.length > 0 &&

@@ -84,7 +84,7 @@ async function kindOf(path: string): Promise<Kind | null> {
   if (/"format"\s{0,4}:\s{0,4}"NVD_CVE"/.test(head)) return 'nvd';
   if (/^\{\s*"[^"]{1,256}"\s*:\s*\{\s*"(CVE|TEMP)-/.test(head)) return 'debian';
   const known =
-    /"(affected|schema_version|modified|withdrawn|document|product_tree|openvex|ProductTree|DocumentTracking|DocumentTitle|dataType|vulnerabilities|eol|eolFrom|isEol|bomFormat|statements)"|openvex/;
+    /"(affected|schema_version|modified|withdrawn|document|product_tree|openvex|ProductTree|DocumentTracking|DocumentTitle|dataType|vulnerabilities|eol|eolFrom|isEol|bomFormat|statements|releases)"|openvex/;
   return known.test(head) || (text.length < 32_768 && looksLikeEndOfLife(parsed(text))) ? 'document' : null;
 }
 
@@ -213,3 +213,6 @@ async function firstByte(path: string): Promise<string> {
       .slice(0, 1);
   return '';
 }
+
+export { fetchFeed } from './feed-fetch.ts';
+export { FEED_KINDS, type FeedKind, type FeedSource, OPTIONAL_FEEDS, PUBLIC_FEEDS } from './feed-sources.ts';
