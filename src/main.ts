@@ -245,7 +245,15 @@ async function lateCommands(verb: string | undefined): Promise<void> {
   }
   if (wants('tls', 'people', 'token')) (await import('./api/index.ts')).apiCommands(program, terminal);
   if (wants('import')) (await import('./ingest/index.ts')).ingestCommands(program, terminal);
-  if (wants('patch')) (await import('./patching/index.ts')).patchingCommands(program, terminal);
+  if (wants('patch')) {
+    const open = async (o: { data: string; config?: string }) => {
+      const { prepareDataDir } = await import('./main-serve.ts');
+      const { loadConfig } = await import('./cli/config-load.ts');
+      const dataDir = await prepareDataDir(o.data);
+      return { dataDir, config: await loadConfig(o.config, dataDir), store: await openStoreOf(o) };
+    };
+    (await import('./patching/index.ts')).patchingCommands(program, terminal, open);
+  }
   if (wants('respond'))
     (await import('./detection/index.ts')).responseCommands(program, terminal, { open: openForResponses });
   if (wants('detect', 'rules')) {

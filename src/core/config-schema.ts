@@ -74,6 +74,34 @@ const ResponsesSchema = Type.Object(
   { ...closed, default: {} },
 );
 
+const PatchingSchema = Type.Object(
+  {
+    /** Feeds beside the usual ones; an address of the same id replaces it, an empty one turns it off. */
+    feeds: Type.Array(
+      Type.Object(
+        {
+          id: Type.String({ pattern: '^[a-z0-9][a-z0-9._-]{0,80}$' }),
+          kind: Type.Union(
+            (['file', 'osv', 'csaf', 'msrc', 'nvd'] as const).map((kind) => Type.Literal(kind)),
+            { default: 'file' },
+          ),
+          url: Type.String({ maxLength: 2048 }),
+        },
+        closed,
+      ),
+      { maxItems: 200, default: [] },
+    ),
+    /** Only the feeds above, none of the usual ones. */
+    own_feeds_only: Type.Boolean({ default: false }),
+    /** Daily from the feeds' addresses; off where bundles are brought by hand. */
+    update: Type.Union([Type.Literal('daily'), Type.Literal('off')], { default: 'off' }),
+    /** Tasks of approved plans are sent here as tickets, signed like notifications. */
+    tickets: Type.Optional(Type.Object({ url: Type.String({ maxLength: 2048 }), secret_file: path }, closed)),
+    inventory_mb: Type.Integer({ minimum: 1, maximum: 2048, default: 256 }),
+  },
+  { ...closed, default: {} },
+);
+
 export const ConfigSchema = Type.Object(
   {
     http: Type.Object(
@@ -171,6 +199,7 @@ export const ConfigSchema = Type.Object(
       { ...closed, default: {} },
     ),
     responses: ResponsesSchema,
+    patching: PatchingSchema,
     limits: Type.Object(
       {
         source_events_per_sec: Type.Integer({ minimum: 1, maximum: 10_000_000, default: 200_000 }),

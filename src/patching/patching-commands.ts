@@ -1,6 +1,6 @@
 /** `asepsis patch match` and `asepsis patch versions`. */
 
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import {
   AsepsisError,
   EXIT,
@@ -18,9 +18,11 @@ import {
   type InventoryOptions,
   readInventory,
 } from './inventories/index.ts';
-import type { FeedSet } from './patching-advisory.ts';
+import { emptyFeedSet, type FeedSet } from './patching-advisory.ts';
+import { columnPairs } from './patching-columns.ts';
+import { deskCommands, type OpenInstallation } from './patching-desk-commands.ts';
+import { publicFinding } from './patching-evidence.ts';
 import { Faults } from './patching-input.ts';
-import { publicFinding } from './patching-judge.ts';
 import { type MatchResult, matchInventories } from './patching-match.ts';
 import { inRange } from './patching-range.ts';
 import { parseNativeRange, parseVers } from './patching-range-text.ts';
@@ -43,13 +45,18 @@ interface DevicesOptions {
   readonly json?: boolean;
 }
 
-export function patchingCommands(program: Command, terminal: Terminal): void {
+/** @param open an installation's store, for the commands that keep what they find */
+export function patchingCommands(program: Command, terminal: Terminal, open?: OpenInstallation): void {
   const patch = program.command('patch').description('inventories and feeds: what waits for an update, and until when');
+  if (open) deskCommands(patch, terminal, open);
   patch
     .command('match')
     .description('inventories against advisories: one finding for each package and asset')
-    .requiredOption('-i, --inventory <files...>', 'CycloneDX, SPDX, osquery, dpkg status, rpm -qa, CSV')
-    .requiredOption('-f, --feed <paths...>', 'OSV (file, folder, zip, lines), Debian tracker, CISA KEV, EPSS')
+    .requiredOption('-i, --inventory <files...>', 'CycloneDX, SPDX, osquery, dpkg, rpm -qa, apk, systeminfo, CSV, XLSX')
+    .requiredOption(
+      '-f, --feed <paths...>',
+      'OSV, Debian tracker, CSAF, MSRC, NVD, VEX, KEV, EPSS, Vulnrichment, end of life',
+    )
     .option('--release <name>', 'the distribution where an inventory does not say, such as "Debian:12"')
     .option('--asset <name>', 'whose software it is, where an inventory does not say')
     .addOption(
@@ -114,15 +121,8 @@ function versions(a: string, b: string | undefined, o: VersionsOptions): string 
   return o.json ? `${JSON.stringify({ a, b, ecosystem: o.ecosystem, scheme, order })}\n` : `${a} ${sign} ${b}\n`;
 }
 
-function columnPairs(text: string): Record<string, string> {
-  const pairs = text.split(',').map((pair) => pair.split('=', 2).map((part) => part.trim()));
-  if (pairs.some(([left, right]) => !left || !right))
-    throw new InvalidArgumentError('Write pairs such as host=Computer,name=Product.');
-  return Object.fromEntries(pairs as [string, string][]);
-}
-
 async function match(o: MatchOptions, terminal: Terminal): Promise<number> {
-  const feeds: FeedSet = { advisories: [], exploited: new Map(), likelihood: new Map() };
+  const feeds: FeedSet = emptyFeedSet();
   for (const path of o.feed) {
     terminal.progress(`Reading ${path}`);
     const report = await readFeed(path, feeds);
@@ -207,6 +207,7 @@ function saySummary(result: MatchResult, terminal: Terminal): void {
     terminal.say(`Not judged on ${host}: ${count} packages ${reason}`);
   if (result.unjudged.length > HOSTS_SHOWN_MAX)
     terminal.say(`Not judged on ${result.unjudged.length - HOSTS_SHOWN_MAX} more assets.`);
+  if (result.cleared > 0) terminal.say(`Taken off by what makers say (VEX): ${result.cleared} vulnerabilities.`);
   if (result.unknown > 0)
     terminal.say(`Unknown: what feeds say of ${result.unknown} packages cannot be judged for their version.`);
   terminal.say(

@@ -70,3 +70,10 @@ export function severityOfWord(word: string): Severity | null {
   const lower = word.toLowerCase();
   return Object.hasOwn(WORDS, lower) ? (WORDS[lower] as Severity) : null;
 }
+
+/** What a vector of version 3 says for SSVC: an attack over the network that needs nobody can be automated; all harm is total. */
+export function cvssPoints(vector: string): { automatable: boolean; total: boolean } | null {
+  if (cvssScore(vector) === null) return null;
+  const has = (...parts: readonly string[]) => parts.every((part) => `${vector}/`.includes(`/${part}/`));
+  return { automatable: has('AV:N', 'AC:L', 'PR:N', 'UI:N'), total: has('C:H', 'I:H', 'A:H') };
+}

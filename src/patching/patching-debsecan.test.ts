@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import { afterAll, expect, test } from 'vitest';
 import { readFeed } from './feeds/index.ts';
 import { readInventory } from './inventories/index.ts';
-import type { FeedSet } from './patching-advisory.ts';
+import { emptyFeedSet, type FeedSet } from './patching-advisory.ts';
 import { matchInventories } from './patching-match.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'asepsis-debsecan-'));
@@ -73,7 +73,7 @@ test.runIf(debsecan)('debsecan finds the same vulnerabilities of the same packag
       .map((line) => line.split(' ')[0]),
   );
 
-  const feeds: FeedSet = { advisories: [], exploited: new Map(), likelihood: new Map() };
+  const feeds: FeedSet = emptyFeedSet();
   await readFeed(join(folder, 'tracker.json'), feeds);
   const inventory = await readInventory(join(folder, 'status'), { release: 'Debian:12' });
   const found = matchInventories([inventory], feeds, Date.now()).findings.flatMap((finding) =>

@@ -7,9 +7,9 @@ import { Command } from 'commander';
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
 import { readFeed } from './feeds/index.ts';
-import type { FeedSet } from './patching-advisory.ts';
+import { emptyFeedSet, type FeedSet } from './patching-advisory.ts';
 import { patchingCommands } from './patching-commands.ts';
-import { inRange } from './patching-range.ts';
+import { EVERY_VERSION, inRange as inWholeRange, type VersionRange } from './patching-range.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'asepsis-feed-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -19,12 +19,21 @@ const file = (content: string | Buffer) => {
   writeFileSync(path, content);
   return path;
 };
-const emptySet = (): FeedSet => ({ advisories: [], exploited: new Map(), likelihood: new Map() });
+const emptySet = (): FeedSet => emptyFeedSet();
 async function read(content: string | Buffer) {
   const set = emptySet();
   const report = await readFeed(file(content), set);
   return { set, report, items: set.advisories.flatMap((one) => one.items), faults: Object.fromEntries(report.faults) };
 }
+
+/** The short form of a range counts as what it stands for. */
+const inRange = (range: VersionRange | string, version: string) =>
+  inWholeRange(
+    typeof range === 'string'
+      ? { scheme: 'deb', intervals: [{ ...EVERY_VERSION, to: range, fixed: true }], exact: [], except: [] }
+      : range,
+    version,
+  );
 
 const osv = (id: string, more: object = {}) => ({
   schema_version: '1.6.0',
@@ -311,7 +320,14 @@ describe('commands', () => {
     expect(said).toContain('Not judged on lab: 1 packages of a distribution whose release is not told');
   });
   test('match: an old feed is a finding, an empty one is a failure', async () => {
-    const { out } = await run('match', '-i', inventory(), '-f', file(JSON.stringify(osv('A', { affected: [] }))));
+    const elsewhere = [{ package: { ecosystem: 'PyPI', name: 'other' }, versions: ['1'] }];
+    const { out } = await run(
+      'match',
+      '-i',
+      inventory(),
+      '-f',
+      file(JSON.stringify(osv('A', { affected: elsewhere }))),
+    );
     expect(out).toContain('newer vulnerabilities are not known');
     const kev = file(JSON.stringify({ catalogVersion: '1', vulnerabilities: [] }));
     await expect(run('match', '-i', inventory(), '-f', kev)).rejects.toHaveProperty('code', 'INPUT_UNREADABLE');

@@ -2,10 +2,11 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Advisory, FeedRef, FeedSet } from './patching-advisory.ts';
 import { cvssScore } from './patching-cvss.ts';
-import { judgePackage } from './patching-judge.ts';
+import { judgePackage, packageFinding } from './patching-judge.ts';
 import { createMatcher, type Matcher } from './patching-matcher.ts';
 import { type Package, packageKey } from './patching-package.ts';
 import { EVERY_VERSION } from './patching-range.ts';
+import { weighPackage } from './patching-weigh.ts';
 
 const NOW = Date.UTC(2026, 0, 1);
 const feedOf = (name: string): FeedRef => ({ name, version: '1', date: '2026-01-01T00:00:00.000Z', dateOf: 'feed' });
@@ -110,7 +111,8 @@ describe('judging', () => {
   const judged = (advisories: readonly Advisory[], from = lists(), feed = 'OSV') => {
     const matcher = createMatcher();
     matcher.apply({ feed: feedOf(feed), items: advisories, withdrawn: [] });
-    return judgePackage(matcher, matcher.intern(item('debian:12', 'openssl', '1')), from, NOW);
+    const weighed = weighPackage(matcher, matcher.intern(item('debian:12', 'openssl', '1')), from);
+    return judgePackage(weighed, { now: NOW }).map((one) => packageFinding(one, NOW));
   };
   const key = packageKey('debian:12', 'openssl');
 
@@ -129,10 +131,11 @@ describe('judging', () => {
       feed_date: '2026-01-01T00:00:00.000Z',
     });
   });
-  test('without a fix it is another kind, with no deadline of ours', () => {
+  test('without a fix it is another kind, with days for containing it', () => {
     expect(judged([advisory('CVE-1', [key], null, { severity: 'high' })])).toMatchObject([
-      { kind: 'no-update-yet', due: null },
+      { kind: 'no-update-yet', due: '2026-01-15T00:00:00.000Z' },
     ]);
+    expect(judged([advisory('CVE-1', [key], null, { severity: 'low' })])).toMatchObject([{ due: null }]);
   });
   test('known exploited is critical, and its own date is the strictest', () => {
     const from = lists();
@@ -150,9 +153,11 @@ describe('judging', () => {
       evidence: [{ data: { severity: 'unknown' } }],
     });
   });
-  test('not affected, and not judged, are no findings', () => {
+  test('not affected is no finding; what cannot be judged is a question without a deadline', () => {
     expect(judged([advisory('CVE-1', [key], '1')])).toEqual([]);
-    expect(judged([advisory('CVE-1', [key], '1', { affected: [{ key, range: null }] })])).toEqual([]);
+    expect(judged([advisory('CVE-1', [key], '1', { affected: [{ key, range: null }] })])).toMatchObject([
+      { kind: 'advisory-question', severity: 'information', due: null },
+    ]);
   });
 });
 

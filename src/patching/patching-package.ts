@@ -1,8 +1,11 @@
 /** What a package is for matching: the ecosystem with its release, the name as feeds write it, and where a purl says so. */
 
 import type { Software } from '../core/index.ts';
+import { ecosystemKey } from './patching-distro.ts';
+import { windowsName } from './patching-windows.ts';
 import { schemeOf, VERSION_CHARS_MAX, type VersionScheme } from './versions/index.ts';
 
+export { ecosystemKey } from './patching-distro.ts';
 export { compareVersions, schemeOf, VERSION_CHARS_MAX, type VersionScheme } from './versions/index.ts';
 
 export type SoftwareRecord = Omit<Software, 'id' | 'asset' | 'first_seen' | 'last_seen'>;
@@ -14,61 +17,15 @@ export interface Package {
   readonly ecosystem: string;
   readonly name: string;
   readonly version: string;
+  /** Feeds speak of source packages or of binary ones; both have the same version. */
+  readonly also?: string;
+  /** Hotfixes of a Windows, sorted: KB numbers without "KB". */
+  readonly fixes?: readonly string[];
+  readonly arch?: string;
 }
 
-const DEBIAN_CODENAMES: Readonly<Record<string, string>> = {
-  squeeze: '6',
-  wheezy: '7',
-  jessie: '8',
-  stretch: '9',
-  buster: '10',
-  bullseye: '11',
-  bookworm: '12',
-  trixie: '13',
-  forky: '14',
-  duke: '15',
-  sid: 'sid',
-  unstable: 'sid',
-};
-const UBUNTU_CODENAMES: Readonly<Record<string, string>> = {
-  trusty: '14.04',
-  xenial: '16.04',
-  bionic: '18.04',
-  focal: '20.04',
-  jammy: '22.04',
-  noble: '24.04',
-  plucky: '25.04',
-  questing: '25.10',
-  resolute: '26.04',
-};
 /** Kinds of package that mean nothing without the distribution and its release. */
 const NEEDS_RELEASE = new Set<VersionScheme>(['deb', 'rpm', 'apk']);
-
-/** One spelling for "Debian:12", "debian-12", "bookworm", "Ubuntu:22.04:LTS", "Alpine:v3.18", "npm". */
-export function ecosystemKey(text: string): string {
-  const lower = text.trim().toLowerCase();
-  if (Object.hasOwn(DEBIAN_CODENAMES, lower)) return `debian:${DEBIAN_CODENAMES[lower]}`;
-  if (Object.hasOwn(UBUNTU_CODENAMES, lower)) return `ubuntu:${UBUNTU_CODENAMES[lower]}`;
-  const dashed = /^(debian|ubuntu|alpine|fedora|rocky|almalinux|rhel|centos)-(.+)$/.exec(lower);
-  const [name = '', ...rest] = dashed ? [dashed[1] as string, dashed[2] as string] : lower.split(':');
-  const release = rest.filter((part) => part !== 'lts' && part !== '');
-  if (name === 'debian')
-    return join('debian', [majorOf(DEBIAN_CODENAMES[release[0] ?? ''] ?? release[0]), ...release.slice(1)]);
-  if (name === 'ubuntu') return join('ubuntu', [UBUNTU_CODENAMES[release[0] ?? ''] ?? release[0], ...release.slice(1)]);
-  if (name === 'alpine') return join('alpine', [release[0]?.replace(/^v/, '').split('.').slice(0, 2).join('.')]);
-  if (name === 'rocky' || name === 'rocky linux') return join('rocky linux', [majorOf(release[0])]);
-  if (name === 'almalinux') return join('almalinux', [majorOf(release[0])]);
-  const same: Readonly<Record<string, string>> = {
-    cargo: 'crates.io',
-    golang: 'go',
-    gem: 'rubygems',
-    composer: 'packagist',
-  };
-  return join(Object.hasOwn(same, name) ? (same[name] as string) : name, release);
-}
-
-const majorOf = (text: string | undefined) => text?.split('.', 1)[0];
-const join = (name: string, rest: readonly (string | undefined)[]) => [name, ...rest.filter((part) => part)].join(':');
 
 /** A name as feeds write it: PEP 503 for Python, no case for NuGet and Packagist. */
 export function packageName(scheme: VersionScheme, name: string): string {
@@ -77,18 +34,53 @@ export function packageName(scheme: VersionScheme, name: string): string {
 }
 
 /** What advisories call a piece of software; the word is why it cannot be judged. */
-export function packageOf(software: SoftwareRecord): Package | 'unknown-ecosystem' | 'unknown-release' | 'no-version' {
+export function packageOf(
+  software: SoftwareRecord,
+  hotfixes: readonly string[] = [],
+): Package | 'unknown-ecosystem' | 'unknown-release' | 'no-version' {
   const scheme = schemeOf(software.ecosystem);
   if (scheme === null) return 'unknown-ecosystem';
+  if (software.ecosystem === 'windows') return windowsPackage(software, hotfixes);
   const needs = NEEDS_RELEASE.has(scheme);
   if (needs && !software.release) return 'unknown-release';
   const ecosystem = ecosystemKey(needs ? (software.release as string) : software.ecosystem);
   if (needs && (!ecosystem.includes(':') || schemeOf(ecosystem) !== scheme)) return 'unknown-release';
-  // Distributions' advisories speak of source packages; where the source's own version is not said it is the binary's.
-  const name = (needs ? software.source_name : undefined) ?? software.name;
-  const version = (needs ? software.source_version : undefined) ?? software.version;
-  if (version === '' || version.length > VERSION_CHARS_MAX) return 'no-version';
-  return { scheme, ecosystem, name: packageName(scheme, name), version };
+  const source = needs ? sourceOf(software, scheme) : { name: software.name, version: software.version };
+  if (source.version === '' || source.version.length > VERSION_CHARS_MAX) return 'no-version';
+  const name = packageName(scheme, source.name);
+  return {
+    scheme,
+    ecosystem,
+    name,
+    version: source.version,
+    ...(scheme === 'rpm' && software.name !== name ? { also: software.name } : {}),
+    ...(scheme === 'rpm' && software.arch ? { arch: software.arch } : {}),
+  };
+}
+
+/** Distributions' advisories speak of source packages; where the source's own version is not said it is the binary's. */
+function sourceOf(software: SoftwareRecord, scheme: VersionScheme): { name: string; version: string } {
+  const name = software.source_name || software.name;
+  // Signed kernels are packages of their own with versions of their own; what is in them is the kernel's version.
+  const signed = scheme === 'deb' ? /^linux-signed(-hwe[0-9.-]*)?(?:-[a-z0-9]+)?$/.exec(name) : null;
+  if (signed) return { name: `linux${signed[1] ?? ''}`, version: software.version };
+  return { name, version: software.source_version || software.version };
+}
+
+function windowsPackage(
+  software: SoftwareRecord,
+  hotfixes: readonly string[],
+): Package | 'unknown-release' | 'no-version' {
+  const name = windowsName(software.name, software.version);
+  if (name === null) return 'unknown-release';
+  const fixes = hotfixes.toSorted();
+  return {
+    scheme: 'generic',
+    ecosystem: 'windows',
+    name,
+    version: software.version,
+    ...(fixes.length > 0 ? { fixes } : {}),
+  };
 }
 
 /** The key that advisories and packages meet at. */

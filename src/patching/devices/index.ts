@@ -2,8 +2,12 @@
 
 import type { FindingObservation } from '../../core/index.ts';
 import type { DeviceAdvisory } from './device-advisory.ts';
+
+export { createDeviceJudge, type DeviceJudge } from './device-judge.ts';
+
 import { type Device, deviceFinding, judgeAdvisory } from './device-match.ts';
 
+export { type DeviceAdvisory, readDeviceAdvisory } from './device-advisory.ts';
 export { type DeviceColumns, readDeviceAdvisories, readDevices } from './device-list.ts';
 
 /** One finding for each device and advisory that speaks of it, or may. */

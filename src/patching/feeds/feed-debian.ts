@@ -43,6 +43,8 @@ const URGENCY: Readonly<Record<string, Severity>> = {
   unimportant: 'information',
 };
 
+const ALL = { scheme: 'deb' as const, intervals: [EVERY_VERSION], exact: [], except: [] };
+
 function readState(name: string, release: string, state: Json, faults: Faults): Affected | null {
   const ecosystem = ecosystemKey(release);
   if (!ecosystem.startsWith('debian:')) {
@@ -62,13 +64,12 @@ function readState(name: string, release: string, state: Json, faults: Faults): 
     if (fixed === '0') return null;
     if (fixed === '' || fixed.length > VERSION_CHARS_MAX)
       return { ...shared, range: null, note: 'no fixed version given' };
-    const interval = { ...EVERY_VERSION, to: fixed, fixed: true };
-    return { ...shared, range: { scheme: 'deb', intervals: [interval], exact: [], except: [] } };
+    return { ...shared, range: fixed };
   }
   if (status !== 'open') {
     faults.add('A state that is not known');
     return null;
   }
   const note = urgency === 'end-of-life' ? 'end-of-life' : typeof state.nodsa === 'string' ? 'no-dsa' : 'open';
-  return { ...shared, range: { scheme: 'deb', intervals: [EVERY_VERSION], exact: [], except: [] }, note };
+  return { ...shared, range: ALL, note };
 }

@@ -1,7 +1,7 @@
 /** OSV advisories (OSV schema 1.x): one JSON object each, in files, folders, zip archives or lines. */
 
 import type { Severity } from '../../core/index.ts';
-import type { Advisory, Affected } from '../patching-advisory.ts';
+import { type Advisory, type Affected, shortRange } from '../patching-advisory.ts';
 import { cvssScore, severityOfScore, severityOfWord } from '../patching-cvss.ts';
 import { type Faults, isObject, type Json, listAt, textAt } from '../patching-input.ts';
 import {
@@ -12,7 +12,7 @@ import {
   VERSION_CHARS_MAX,
   type VersionScheme,
 } from '../patching-package.ts';
-import { type Interval, inRange, osvIntervals } from '../patching-range.ts';
+import { type Interval, inRange, osvIntervals, type VersionRange } from '../patching-range.ts';
 import { parseNativeRange } from '../patching-range-text.ts';
 
 const AFFECTED_MAX = 20_000;
@@ -74,12 +74,12 @@ function readAffected(one: Json, faults: Faults): Affected | null {
     severityOfWord(textAt(isObject(one.ecosystem_specific) ? one.ecosystem_specific : {}, 'urgency'));
   return {
     key: packageKey(ecosystemKey(ecosystem), packageName(scheme, name)),
-    range: rangeOf(one, scheme, faults),
+    range: shortRange(rangeOf(one, scheme, faults)),
     ...(severity === null ? {} : { severity }),
   };
 }
 
-function rangeOf(one: Json, scheme: VersionScheme, faults: Faults): Affected['range'] {
+function rangeOf(one: Json, scheme: VersionScheme, faults: Faults): VersionRange | null {
   const intervals: Interval[] = [];
   let judged = false;
   for (const range of listAt(one, 'ranges')) {

@@ -1,7 +1,7 @@
 /** The door of feeds: tells what a file or folder is and reads it. */
 
 import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { AsepsisError } from '../../core/index.ts';
 import type { Advisory, FeedRef, FeedSet } from '../patching-advisory.ts';
 import { bytesOf, Faults, headOf, linesOf } from '../patching-input.ts';
@@ -9,55 +9,64 @@ import { jsonPieces } from '../patching-json-items.ts';
 import { zipEntries } from '../patching-zip.ts';
 import { readDebianPackage } from './feed-debian.ts';
 import { readEpss, readKev } from './feed-lists.ts';
-import { looksLikeOsv, readOsv } from './feed-osv.ts';
+import { readNvd } from './feed-nvd.ts';
+import { looksLikeOsv } from './feed-osv.ts';
+import { createFeedSorter, looksLikeEndOfLife } from './feed-sort.ts';
 
 export interface FeedReport {
+  /** The feed, or the first one of a folder that holds several. */
   readonly feed: FeedRef;
+  readonly feeds: readonly FeedRef[];
   readonly file: string;
   readonly entries: number;
   readonly faults: ReadonlyMap<string, number>;
 }
 
 const FILES_MAX = 1_000_000;
-const OSV_BYTES_MAX = 16 * 1024 * 1024;
+/** One OSV, CSAF or CVE document; Microsoft's month is some 30 MB. */
+const DOCUMENT_BYTES_MAX = 128 * 1024 * 1024;
 
-/** Reads one path (file, folder of OSV files, zip, gzip) into `set`. */
+/** Reads one path (file, folder of documents, zip, gzip) into `set`. */
 export async function readFeed(path: string, set: FeedSet): Promise<FeedReport> {
   const info = await stat(path).catch((cause: unknown) => {
     throw new AsepsisError('INPUT_UNREADABLE', `${path} cannot be opened.`, { cause });
   });
   const fileDate = info.mtime.toISOString();
   const faults = new Faults();
-  if (info.isDirectory()) return osvReport(path, osvInFolder(path, faults), fileDate, faults, set);
+  if (info.isDirectory()) return sorted(path, inFolder(path, faults), fileDate, faults, set);
   const kind = await kindOf(path);
   switch (kind) {
     case 'zip':
-      return osvReport(path, osvInZip(path, faults), fileDate, faults, set);
-    case 'osv-lines':
-      return osvReport(path, osvInLines(path, faults), fileDate, faults, set);
-    case 'osv':
-      return osvReport(path, osvInJson(path, faults), fileDate, faults, set);
+      return sorted(path, inZip(path, faults), fileDate, faults, set);
+    case 'lines':
+      return sorted(path, inLines(path, faults), fileDate, faults, set);
+    case 'document':
+      return sorted(path, inJson(path, faults), fileDate, faults, set);
     case 'debian':
       return debianReport(path, fileDate, faults, set);
+    case 'nvd':
+      return nvdReport(path, fileDate, faults, set);
     case 'kev': {
       const { feed, exploited } = await readKev(bytesOf(path), fileDate, faults);
       for (const [cve, entry] of exploited) set.exploited.set(cve, entry);
-      return { feed, file: path, entries: exploited.size, faults };
+      return { feed, feeds: [feed], file: path, entries: exploited.size, faults };
     }
     case 'epss': {
       const { feed, likelihood } = await readEpss(linesOf(bytesOf(path), faults), fileDate, faults);
       for (const [cve, entry] of likelihood) set.likelihood.set(cve, entry);
-      return { feed, file: path, entries: likelihood.size, faults };
+      return { feed, feeds: [feed], file: path, entries: likelihood.size, faults };
     }
     case null:
       throw new AsepsisError(
         'INPUT_UNREADABLE',
-        `${path} is no feed that is known (OSV, Debian tracker, CISA KEV, EPSS).`,
+        `${path} is no feed that is known (OSV, Debian tracker, CSAF, MSRC, NVD, VEX, KEV, EPSS, Vulnrichment, end of life).`,
       );
   }
 }
 
-async function kindOf(path: string): Promise<'zip' | 'osv' | 'osv-lines' | 'debian' | 'kev' | 'epss' | null> {
+type Kind = 'zip' | 'document' | 'lines' | 'debian' | 'nvd' | 'kev' | 'epss';
+
+async function kindOf(path: string): Promise<Kind | null> {
   const magic = await headOf(path, 4);
   if (magic.length === 4 && magic.readUInt32LE(0) === 0x0403_4b50) return 'zip';
   let text = '';
@@ -67,13 +76,16 @@ async function kindOf(path: string): Promise<'zip' | 'osv' | 'osv-lines' | 'debi
   }
   const head = text.replace(/^\uFEFF/, '').trimStart();
   if (/^(#model_version|cve,epss)/.test(head)) return 'epss';
-  if (head.startsWith('[')) return 'osv';
+  if (head.startsWith('[')) return 'document';
   if (!head.startsWith('{')) return null;
   const line = head.split('\n', 1)[0] as string;
-  if (head.length > line.length + 1 && looksLikeOsv(parsed(line))) return 'osv-lines';
+  if (head.length > line.length + 1 && looksLikeOsv(parsed(line))) return 'lines';
   if (head.includes('"cveID"') || head.includes('"catalogVersion"')) return 'kev';
+  if (/"format"\s{0,4}:\s{0,4}"NVD_CVE"/.test(head)) return 'nvd';
   if (/^\{\s*"[^"]{1,256}"\s*:\s*\{\s*"(CVE|TEMP)-/.test(head)) return 'debian';
-  return /"(affected|schema_version|modified|withdrawn)"/.test(head) ? 'osv' : null;
+  const known =
+    /"(affected|schema_version|modified|withdrawn|document|product_tree|openvex|ProductTree|DocumentTracking|DocumentTitle|dataType|vulnerabilities|eol|eolFrom|isEol|bomFormat|statements|releases)"|openvex/;
+  return known.test(head) || (text.length < 32_768 && looksLikeEndOfLife(parsed(text))) ? 'document' : null;
 }
 
 function parsed(text: string): unknown {
@@ -84,29 +96,28 @@ function parsed(text: string): unknown {
   }
 }
 
-async function osvReport(
+interface Document {
+  readonly value: unknown;
+  readonly name: string;
+}
+
+async function sorted(
   path: string,
-  values: AsyncIterable<unknown>,
+  documents: AsyncIterable<Document>,
   fileDate: string,
   faults: Faults,
   set: FeedSet,
 ): Promise<FeedReport> {
-  const items: Advisory[] = [];
-  const withdrawn: string[] = [];
-  let newest = '';
-  for await (const value of values) {
-    const answer = readOsv(value, faults);
-    if (answer === null) continue;
-    if (answer.modified > newest && !Number.isNaN(Date.parse(answer.modified))) newest = answer.modified;
-    if (answer.kind === 'withdrawn') withdrawn.push(answer.id);
-    else items.push(answer.advisory);
-  }
-  const feed: FeedRef =
-    newest === ''
-      ? { name: 'OSV', version: 'unknown', date: fileDate, dateOf: 'file' }
-      : { name: 'OSV', version: 'unknown', date: new Date(newest).toISOString(), dateOf: 'newest advisory' };
-  set.advisories.push({ feed, items, withdrawn });
-  return { feed, file: path, entries: items.length + withdrawn.length, faults };
+  const sorter = createFeedSorter(fileDate, faults);
+  for await (const { value, name } of documents) sorter.take(value, name);
+  const found = sorter.finish(set);
+  return {
+    feed: (found[0] as { feed: FeedRef }).feed,
+    feeds: found.map((one) => one.feed),
+    file: path,
+    entries: found.reduce((sum, one) => sum + one.entries, 0),
+    faults,
+  };
 }
 
 async function debianReport(path: string, fileDate: string, faults: Faults, set: FeedSet): Promise<FeedReport> {
@@ -117,51 +128,80 @@ async function debianReport(path: string, fileDate: string, faults: Faults, set:
   }
   const feed: FeedRef = { name: 'Debian security tracker', version: 'unknown', date: fileDate, dateOf: 'file' };
   set.advisories.push({ feed, items, withdrawn: [] });
-  return { feed, file: path, entries: items.length, faults };
+  return { feed, feeds: [feed], file: path, entries: items.length, faults };
 }
 
-async function* osvInZip(path: string, faults: Faults): AsyncGenerator<unknown> {
-  for await (const { bytes } of zipEntries(path, (name) => name.endsWith('.json'), faults))
-    yield parsed(bytes.toString('utf8'));
+async function nvdReport(path: string, fileDate: string, faults: Faults, set: FeedSet): Promise<FeedReport> {
+  const items: Advisory[] = [];
+  const withdrawn: string[] = [];
+  let [date, version] = ['', 'unknown'];
+  for await (const piece of jsonPieces(bytesOf(path))) {
+    if (piece.kind === 'fault') faults.add(piece.what);
+    else if (piece.key === 'timestamp') date = String(piece.value).slice(0, 40);
+    else if (piece.key === 'version') version = String(piece.value).slice(0, 20);
+    else if (piece.key === 'vulnerabilities') {
+      const answer = readNvd(piece.value, faults);
+      if (answer?.kind === 'withdrawn') withdrawn.push(answer.id);
+      else if (answer) items.push(answer.advisory);
+    }
+  }
+  const dated = !Number.isNaN(Date.parse(date));
+  const feed: FeedRef = {
+    name: 'NVD',
+    version,
+    date: dated ? new Date(date).toISOString() : fileDate,
+    dateOf: dated ? 'feed' : 'file',
+  };
+  set.advisories.push({ feed, items, withdrawn });
+  return { feed, feeds: [feed], file: path, entries: items.length + withdrawn.length, faults };
 }
 
-async function* osvInFolder(path: string, faults: Faults): AsyncGenerator<unknown> {
+async function* inZip(path: string, faults: Faults): AsyncGenerator<Document> {
+  for await (const { name, bytes } of zipEntries(path, (one) => one.endsWith('.json'), faults))
+    yield { value: parsed(bytes.toString('utf8')), name };
+}
+
+async function* inFolder(path: string, faults: Faults): AsyncGenerator<Document> {
   const names = (await readdir(path, { recursive: true })).filter((name) => name.endsWith('.json')).sort();
   if (names.length > FILES_MAX) faults.add('More files than are read', names.length - FILES_MAX);
   for (const name of names.slice(0, FILES_MAX)) {
     try {
-      yield* osvInJson(join(path, name), faults);
+      yield* inJson(join(path, name), faults);
     } catch {
       faults.add('A file that cannot be read');
     }
   }
 }
 
-async function* osvInLines(path: string, faults: Faults): AsyncGenerator<unknown> {
-  for await (const line of linesOf(bytesOf(path), faults)) if (line.trim() !== '') yield parsed(line);
+async function* inLines(path: string, faults: Faults): AsyncGenerator<Document> {
+  for await (const line of linesOf(bytesOf(path), faults))
+    if (line.trim() !== '') yield { value: parsed(line), name: basename(path) };
 }
 
-/** One advisory, or an array of them. */
-async function* osvInJson(path: string, faults: Faults): AsyncGenerator<unknown> {
+/** One document, or an array of them. */
+async function* inJson(path: string, faults: Faults): AsyncGenerator<Document> {
+  const name = basename(path);
   if ((await firstByte(path)) === '[') {
-    for await (const piece of jsonPieces(bytesOf(path), OSV_BYTES_MAX)) {
+    const cycles: unknown[] = [];
+    for await (const piece of jsonPieces(bytesOf(path), DOCUMENT_BYTES_MAX)) {
       if (piece.kind === 'fault') faults.add(piece.what);
-      else yield piece.value;
+      else if (looksLikeEndOfLife([piece.value])) cycles.push(piece.value);
+      else yield { value: piece.value, name };
     }
+    if (cycles.length > 0) yield { value: cycles, name };
     return;
   }
   const parts: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of bytesOf(path)) {
     size += chunk.length;
-    if (size > OSV_BYTES_MAX) return faults.add('An advisory that is too large');
+    if (size > DOCUMENT_BYTES_MAX) return faults.add('An advisory that is too large');
     parts.push(chunk);
   }
-  yield parsed(
-    Buffer.concat(parts)
-      .toString('utf8')
-      .replace(/^\uFEFF/, ''),
-  );
+  const text = Buffer.concat(parts)
+    .toString('utf8')
+    .replace(/^\uFEFF/, '');
+  yield { value: parsed(text), name };
 }
 
 async function firstByte(path: string): Promise<string> {
@@ -173,3 +213,6 @@ async function firstByte(path: string): Promise<string> {
       .slice(0, 1);
   return '';
 }
+
+export { fetchFeed } from './feed-fetch.ts';
+export { FEED_KINDS, type FeedKind, type FeedSource, OPTIONAL_FEEDS, PUBLIC_FEEDS } from './feed-sources.ts';

@@ -62,11 +62,10 @@ const LISTS = { addresses: LIST_MAX, macs: LIST_MAX, hotfixes: HOTFIXES_MAX, old
 export function joinFacts(known: HostFacts, more: HostFacts): HostFacts {
   const joined: Record<string, unknown> = { ...more, ...known };
   for (const [key, max] of Object.entries(LISTS)) {
-    const list = [
-      ...((known as Record<string, readonly string[]>)[key] ?? []),
-      ...((more as Record<string, readonly string[]>)[key] ?? []),
-    ];
-    if (list.length > 0) joined[key] = [...new Set(list)].slice(0, max);
+    const own = (known as Record<string, readonly string[] | undefined>)[key];
+    const other = (more as Record<string, readonly string[] | undefined>)[key];
+    // An empty list is an answer: somebody looked and found none.
+    if (own || other) joined[key] = [...new Set([...(own ?? []), ...(other ?? [])])].slice(0, max);
   }
   return joined as HostFacts;
 }

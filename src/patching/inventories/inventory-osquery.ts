@@ -107,6 +107,8 @@ function* result(value: Json, faults: Faults): Generator<Listed> {
   const query = textAt(value, 'name');
   const seconds = Number(textAt(value, 'unixTime'));
   if (host !== null && seconds > 1e9 && seconds < 4e9) yield { host, facts: { seenMs: seconds * 1000 } };
+  if (Array.isArray(value.snapshot) && query.toLowerCase().includes('process_memory_map'))
+    yield { host, facts: { oldCode: [] } };
   const rows = (list: readonly unknown[], gone: boolean) =>
     list.filter(isObject).flatMap((row) => [...listed(row, host, query, gone, faults, !Array.isArray(value.snapshot))]);
   if (Array.isArray(value.snapshot)) yield* rows(value.snapshot, false);

@@ -3,6 +3,7 @@
 import { compareApk } from './version-apk.ts';
 import { compareCran } from './version-cran.ts';
 import { compareDeb } from './version-deb.ts';
+import { compareGeneric } from './version-generic.ts';
 import { compareMaven } from './version-maven.ts';
 import { compareNuget } from './version-nuget.ts';
 import type { Compare } from './version-order.ts';
@@ -25,6 +26,7 @@ const SCHEMES = {
   composer: comparePackagist,
   cran: compareCran,
   hackage: compareCran,
+  generic: compareGeneric,
 } as const satisfies Record<string, Compare<string>>;
 
 export type VersionScheme = keyof typeof SCHEMES;
@@ -78,6 +80,15 @@ const ECOSYSTEM_SCHEMES: Readonly<Record<string, VersionScheme>> = {
   packagist: 'composer',
   cran: 'cran',
   hackage: 'hackage',
+  generic: 'generic',
+  product: 'generic',
+  windows: 'generic',
+  'windows-program': 'generic',
+  chocolatey: 'nuget',
+  macos: 'generic',
+  'macos-app': 'generic',
+  homebrew: 'generic',
+  'end of life': 'generic',
 };
 
 /** The scheme of an ecosystem's name ("Debian:12", "npm", "pkg:deb"); null when we do not know its order. */

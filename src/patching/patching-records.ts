@@ -1,0 +1,62 @@
+/** What the room keeps as documents: the policy, people's answers about devices, and what is known of an asset's exposure. */
+
+import { type Asset, allRecords, type Store } from '../core/index.ts';
+import { type AssetContext, type Policy, policyOf } from './policy/index.ts';
+
+const POLICY = 'patching-policy';
+const ANSWERS = 'patching-answers';
+
+export async function readPolicy(store: Store): Promise<Policy | null> {
+  const record = await store.records.get(POLICY, 'policy');
+  return record === null ? null : policyOf(record.doc);
+}
+
+export async function writePolicy(store: Store, policy: Policy): Promise<void> {
+  await store.records.put(POLICY, [{ id: 'policy', doc: policy }]);
+}
+
+/** What a person of biomedical engineering said of a device and an advisory. */
+export interface DeviceAnswerRecord {
+  readonly advisory: string;
+  readonly affected: boolean;
+  readonly note: string;
+  readonly by: string;
+  readonly at: string;
+}
+
+const answerId = (asset: string, advisory: string) => `${asset}/${advisory}`.slice(0, 250);
+
+export async function writeAnswer(store: Store, asset: string, answer: DeviceAnswerRecord): Promise<void> {
+  await store.records.put(ANSWERS, [{ id: answerId(asset, answer.advisory), tag: asset, doc: answer }]);
+}
+
+export async function readAnswers(store: Store, asset: string): Promise<ReadonlyMap<string, DeviceAnswerRecord>> {
+  const found = new Map<string, DeviceAnswerRecord>();
+  for await (const record of allRecords((page) => store.records.list(ANSWERS, { tag: asset }, page))) {
+    const answer = record.doc as DeviceAnswerRecord;
+    found.set(answer.advisory, answer);
+  }
+  return found;
+}
+
+const OUTSIDE_KINDS_PAGE = 5;
+
+/** Whether the internet reaches it: what the perimeter's own scan and the network sensor saw comes before what a list says. */
+export async function exposureOf(store: Store, asset: Asset): Promise<Pick<AssetContext, 'exposed' | 'exposedBy'>> {
+  const seen = await store.findings.list(
+    { room: 'perimeter', asset: asset.id, state: 'open' },
+    { limit: OUTSIDE_KINDS_PAGE },
+  );
+  const outside = seen.items.find(
+    (finding) => finding.exercise === asset.exercise && isOutside(finding.evidence[0]?.data),
+  );
+  if (outside) return { exposed: true, exposedBy: `perimeter: ${outside.title}`.slice(0, 200) };
+  if (asset.external === null) return { exposed: null, exposedBy: null };
+  const by = asset.seen_by.find((source) => source === 'perimeter' || source === 'network');
+  return { exposed: asset.external, exposedBy: by ? `${by} saw it` : 'the asset register says so' };
+}
+
+/** Findings of a scan from outside say where they looked from; the round on the machine itself does not. */
+const isOutside = (data: Readonly<Record<string, unknown>> | undefined) =>
+  data !== undefined &&
+  (data.from === 'outside' || data.vantage === 'external' || data.exposed === true || data.external === true);
