@@ -98,6 +98,16 @@ export const ERRORS = {
     advice: 'Check the file; what could be read before the fault is kept.',
   },
   RULE_INVALID: { status: 422, title: 'The rule is not valid', advice: 'Correct it at the named line.' },
+  SCOPE_INVALID: {
+    status: 422,
+    title: 'The scope is not valid',
+    advice: 'Correct the named setting; nothing is looked at until then.',
+  },
+  SCOPE_UNSIGNED: {
+    status: 403,
+    title: 'The scope is not signed by a trusted key',
+    advice: 'Let the owner sign it with `asepsis perimeter scope sign`, and trust the key with `scope trust`.',
+  },
   TOOL_MISSING: {
     status: 500,
     title: 'A program that this needs is not installed',
