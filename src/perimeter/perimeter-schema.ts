@@ -39,6 +39,8 @@ export const ScopeSchema = Type.Object(
     ports: Type.Optional(Type.Array(text(32), { minItems: 1, maxItems: 1024 })),
     /** Medical devices that may be looked at, by address; all others never are. */
     medical: list(text(64), 1024),
+    /** Hosts, by address, on which one try of what everybody knows (SNMP "public") is authorised. */
+    default_credentials: list(text(64), 256),
     hours: Type.Array(
       Type.Object(
         {
