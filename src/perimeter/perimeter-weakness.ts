@@ -56,6 +56,14 @@ export interface PortView extends ServiceView {
   readonly port: number;
   readonly profile: TlsProfile | null;
   readonly grade: string | null;
+  readonly certificate: ShownCertificate | null;
+}
+
+export interface ShownCertificate {
+  readonly sha256: string;
+  readonly subject: string;
+  readonly issuer: string;
+  readonly until: string;
 }
 
 export interface HostView {
