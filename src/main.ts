@@ -243,6 +243,13 @@ async function lateCommands(verb: string | undefined): Promise<void> {
     networkCommands(program, terminal, { openStore, clock: systemClock });
     relayCommands(program, terminal, { openStore, clock: systemClock });
   }
+  if (wants('perimeter')) {
+    const openStore = async (dir: string) => {
+      const { prepareDataDir } = await import('./main-serve.ts');
+      return (await import('./store/index.ts')).openStore({ dataDir: await prepareDataDir(dir), clock: systemClock });
+    };
+    (await import('./perimeter/index.ts')).perimeterCommands(program, terminal, { openStore, clock: systemClock });
+  }
   if (wants('tls', 'people', 'token')) (await import('./api/index.ts')).apiCommands(program, terminal);
   if (wants('import')) (await import('./ingest/index.ts')).ingestCommands(program, terminal);
   if (wants('patch')) {

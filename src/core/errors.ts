@@ -102,6 +102,15 @@ export const ERRORS = {
     status: 409,
     title: 'This response is not possible',
     advice: 'Read the reason; lists and limits stand under `responses` in the configuration.',
+  SCOPE_INVALID: {
+    status: 422,
+    title: 'The scope is not valid',
+    advice: 'Correct the named setting; nothing is looked at until then.',
+  },
+  SCOPE_UNSIGNED: {
+    status: 403,
+    title: 'The scope is not signed by a trusted key',
+    advice: 'Let the owner sign it with `asepsis perimeter scope sign`, and trust the key with `scope trust`.',
   },
   TOOL_MISSING: {
     status: 500,
