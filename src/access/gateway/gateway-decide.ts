@@ -15,6 +15,11 @@ export interface Question {
   readonly address: string | null;
   readonly agent: string;
   readonly cookies: string | string[] | undefined;
+  /** True when it asks for a WebSocket, and the page that does. */
+  readonly upgrade: boolean;
+  readonly origin: string | null | undefined;
+  /** True when another proxy asks, so that what is wrong with its request can only be refused. */
+  readonly forwarded: boolean;
   /** Names and values in turn, as they came. */
   readonly rawHeaders: readonly string[];
 }
@@ -112,9 +117,14 @@ export function decide(gateway: Gateway, question: Question): Verdict {
   for (let i = 0; i < question.rawHeaders.length; i += 2) {
     const name = question.rawHeaders[i] as string;
     if (isOverride(name) && REFUSED_OVERRIDES.has(headerKey(name))) return refused(400, 'override', app);
+    // Who only answers a question cannot strip: `X-Asepsis_User` is `X-Asepsis-User` to CGI and WSGI, and nobody's honest header.
+    if (question.forwarded && name.includes('_') && claimsIdentity(name, app)) return refused(400, 'underscore', app);
   }
   if (overridesMethod(target.query)) return refused(400, 'override', app);
   if (question.address === null) return refused(403, 'address', app);
+  // Browsers send cookies with sockets from every page (cross-site WebSocket hijacking): only the application's own may open one.
+  if (question.upgrade && question.origin !== `${settings.secure ? 'https' : 'http'}://${question.host}`)
+    return refused(403, 'origin', app);
   return judge(gateway, app, { ...question, address: question.address, host: question.host }, method, target);
 }
 

@@ -62,6 +62,9 @@ function forwardedQuestion(gateway: Gateway, req: Req): Question | null {
     agent: agentOf(req),
     cookies: req.headers.cookie,
     rawHeaders: req.rawHeaders,
+    forwarded: true,
+    upgrade: req.headers.upgrade !== undefined,
+    origin: single(req, 'origin'),
   };
 }
 
@@ -75,6 +78,9 @@ function envoyQuestion(gateway: Gateway, req: Req): Question {
     agent: agentOf(req),
     cookies: req.headers.cookie,
     rawHeaders: req.rawHeaders,
+    forwarded: true,
+    upgrade: req.headers.upgrade !== undefined,
+    origin: single(req, 'origin'),
   };
 }
 
@@ -187,6 +193,9 @@ function start(gateway: Gateway, req: Req, res: Res, host: string) {
     agent: agentOf(req),
     cookies: req.headers.cookie,
     rawHeaders: req.rawHeaders,
+    forwarded: true,
+    upgrade: req.headers.upgrade !== undefined,
+    origin: single(req, 'origin'),
   });
   if (verdict.kind === 'deny') return denied(gateway, res, verdict);
   const plain = readTarget(target);

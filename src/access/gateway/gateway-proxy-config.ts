@@ -97,6 +97,7 @@ ${told}
         internal;
         proxy_pass http://asepsis_access/.asepsis/verify?mode=status;
         proxy_http_version 1.1;
+        proxy_set_header Upgrade $asepsis_upgrade;
         proxy_pass_request_body off;
         proxy_set_header Connection "";
         proxy_set_header Content-Length "";
@@ -119,7 +120,7 @@ ${identity.map((name) => `        auth_request_set $asepsis_${tokenOf(name)} $up
         proxy_pass http://${address(app)};
         proxy_http_version 1.1;
         proxy_set_header Host $http_host;
-        proxy_set_header Upgrade $http_upgrade;
+        proxy_set_header Upgrade $asepsis_upgrade;
         proxy_set_header Connection $asepsis_connection;
         proxy_set_header X-Forwarded-For $remote_addr;
         proxy_set_header X-Forwarded-Host $http_host;
@@ -134,7 +135,8 @@ ${identity.map((name) => `        proxy_set_header ${name} $asepsis_${tokenOf(na
 `;
   });
   return `# Made by "asepsis access proxy-config nginx"; belongs into the http block. trusted_proxies of the gateway names this machine.
-map $http_upgrade $asepsis_connection { default upgrade; '' ''; }
+map $http_upgrade $asepsis_upgrade { default ''; ~*^websocket$ websocket; }
+map $asepsis_upgrade $asepsis_connection { default upgrade; '' ''; }
 upstream asepsis_access {
     server ${o.gateway};
     keepalive 64;
@@ -150,18 +152,19 @@ function caddy(config: GatewayConfig, o: ProxyOptions): string {
 `;
   const sites = config.apps.map(
     (app) => `${names(app).map(site).join(', ')} {
-	handle /.asepsis/verify* {
+	route /.asepsis/verify* {
 		respond 404
 	}
-	handle /.asepsis/* {
+	route /.asepsis/* {
 		reverse_proxy ${o.gateway}
 	}
-	handle {
+	route {
 ${strippedOf(app)
   .flatMap((name) => [name, name.replaceAll('-', '_')])
   .map((name) => `		request_header -${name}`)
   .join('\n')}
-		request_header -X_Asepsis_*
+		request_header -X-Asepsis*
+		request_header -X_Asepsis*
 		forward_auth ${o.gateway} {
 			uri /.asepsis/verify
 			header_up X-Forwarded-For {remote_host}
@@ -215,12 +218,12 @@ ${services.join('\n')}
 }
 
 function haproxy(config: GatewayConfig, o: ProxyOptions): string {
-  const cleanAll = `    http-request del-header ^x[-_]asepsis[-_] -m reg -i
-    http-request del-header ^x[-_]forwarded[-_] -m reg -i
+  const cleanAll = `    http-request del-header (?i)^x[-_]asepsis[-_] -m reg
+    http-request del-header (?i)^x[-_]forwarded[-_] -m reg
 ${STRIPPED.filter((name) => !/^x-(?:asepsis|forwarded)-/i.test(name))
   .concat(config.apps.map((app) => app.user_header))
   .filter((name, at, all) => all.indexOf(name) === at && !/^x-asepsis-/i.test(name))
-  .map((name) => `    http-request del-header ^${name.toLowerCase().replaceAll('-', '[-_]')}$ -m reg -i`)
+  .map((name) => `    http-request del-header (?i)^${name.toLowerCase().replaceAll('-', '[-_]')}$ -m reg`)
   .join('\n')}`;
   const guard = 'is_app !is_own';
   return `# Made by "asepsis access proxy-config haproxy"; the Lua file beside it comes from "proxy-config haproxy-lua".
@@ -270,7 +273,7 @@ ${config.apps.map((app) => `backend app_${app.name}\n    mode http\n    server a
 /** HAProxy has no forward-auth of its own; this asks with its own HTTP client. A gateway that does not answer denies. */
 const HAPROXY_LUA = `-- Made by "asepsis access proxy-config haproxy-lua".
 local gateway = os.getenv("ASEPSIS_GATEWAY") or "127.0.0.1:8430"
-local copied = { "cookie", "user-agent", "accept", "sec-fetch-mode", "x-requested-with", "origin",
+local copied = { "cookie", "user-agent", "accept", "sec-fetch-mode", "x-requested-with", "origin", "upgrade",
   "x-http-method-override", "x-http-method", "x-method-override", "x-original-url", "x-rewrite-url" }
 
 core.register_action("asepsis_verify", { "http-req" }, function(txn)

@@ -64,6 +64,9 @@ function ask(gateway: Gateway, req: Req): Verdict {
     agent: String(req.headers['user-agent'] ?? ''),
     cookies: req.headers.cookie,
     rawHeaders: req.rawHeaders,
+    forwarded: false,
+    upgrade: req.headers.upgrade !== undefined,
+    origin: single(req, 'origin'),
   });
 }
 
@@ -243,11 +246,6 @@ export function proxyUpgrade(gateway: Gateway, req: IncomingMessage, socket: Dup
   const verdict = ask(gateway, req);
   if (verdict.kind === 'deny') return refuseSocket(socket, `${verdict.status} Refused`, verdict.why);
   if (verdict.kind !== 'allow') return refuseSocket(socket, '401 Unauthorized', verdict.kind);
-  const { secure } = gateway.settings();
-  const origin = single(req, 'origin');
-  // Browsers send cookies with sockets from every page (cross-site WebSocket hijacking): only the application's own may open one.
-  if (origin !== `${secure ? 'https' : 'http'}://${hostOf(req)}`)
-    return refuseSocket(socket, '403 Forbidden', 'origin');
   if (
     String(req.headers.upgrade ?? '').toLowerCase() !== 'websocket' ||
     req.method !== 'GET' ||

@@ -1,9 +1,9 @@
 /** The gateway as one server: sign-in pages, forward-auth, the proxy. HTTP/1.1, and HTTP/2 where there is TLS. */
 
 import { readFileSync } from 'node:fs';
-import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http';
 import { createSecureServer } from 'node:http2';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { AsepsisError } from '../../core/index.ts';
 import type { Gateway } from './gateway-core.ts';
@@ -163,9 +163,11 @@ export async function listen(gateway: Gateway, log: (entry: object, message: str
     socket.setNoDelay(true);
     socket.on('close', () => sockets.delete(socket));
   });
-  (server as Server).on('upgrade', (req: IncomingMessage, socket: Duplex, head: Buffer) =>
-    proxyUpgrade(gateway, req, socket, head),
-  );
+  (server as Server).on('upgrade', (req: IncomingMessage, socket: Duplex, head: Buffer) => {
+    // Some proxies hand the upgrade on with their question about it.
+    if (req.url?.startsWith(OWN_PATH)) answerOnSocket(req, socket, handle);
+    else proxyUpgrade(gateway, req, socket, head);
+  });
   (server as Server).on('clientError', (_error: Error, socket: Duplex) => {
     if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
     else socket.destroy();
@@ -186,6 +188,16 @@ export async function listen(gateway: Gateway, log: (entry: object, message: str
       await closed;
     },
   };
+}
+
+/** Answers a request that came with an upgrade as a plain one, and closes. */
+function answerOnSocket(req: IncomingMessage, socket: Duplex, handle: (req: Req, res: Res) => void): void {
+  const res = new ServerResponse(req);
+  res.shouldKeepAlive = false;
+  socket.on('error', () => socket.destroy());
+  res.assignSocket(socket as Socket);
+  res.on('finish', () => socket.end());
+  handle(req, res);
 }
 
 /** Ends what is over while nothing asks: silent sockets, accounts that their directory disabled. */
