@@ -42,6 +42,11 @@ export function home(visit: Visit) {
 export function signInPage(visit: Visit, status: number, fault: string | null, signed: string | null) {
   const { gateway, session } = visit;
   const goal = readGoal(gateway, signed);
+  if (session?.emergencyApp && fault === null && goal?.kind === 'app') {
+    const app = visit.settings.policy.get(goal.host);
+    if (app?.name === session.emergencyApp && app.emergency === 'break-glass')
+      return redirect(visit.res, onward(gateway, session, goal));
+  }
   if (session !== null && fault === null && goal !== null && session.emergencyApp === null) {
     if (meets(session, goal.need, gateway.clock.now())) return redirect(visit.res, onward(gateway, session, goal));
     return redirect(visit.res, `/step-up?t=${signed}`);
