@@ -263,6 +263,7 @@ async function lateCommands(verb: string | undefined): Promise<void> {
   }
   if (wants('respond'))
     (await import('./detection/index.ts')).responseCommands(program, terminal, { open: openForResponses });
+  if (wants('access')) (await import('./access/index.ts')).accessCommands(program, terminal);
   if (wants('detect', 'rules')) {
     const { decodeFile } = await import('./main-decode-file.ts');
     const ownRules = join(import.meta.dirname, '..', 'rules');

@@ -7,3 +7,4 @@ import { accessRound } from './access-round.ts';
 export function createAccess(o: { store: Store; clock: Clock }): Room {
   return { name: 'access', round: accessRound, coverage: () => accessCoverage(o.store, o.clock) };
 }
+export { accessCommands } from './access-commands.ts';

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { isCommonPassword } from './api-common-passwords.ts';
+import { isCommonPassword } from '../core/index.ts';
 import { createPasswordHasher, judgePassword } from './api-password.ts';
 
 describe('judgePassword', () => {

@@ -1,8 +1,7 @@
 /** Passwords: what is accepted, and argon2id with the parameters that OWASP's password storage cheat sheet gives. */
 
 import { hash, verify } from '@node-rs/argon2';
-import { AsepsisError } from '../core/index.ts';
-import { isCommonPassword } from './api-common-passwords.ts';
+import { AsepsisError, isCommonPassword } from '../core/index.ts';
 
 /** NIST SP 800-63B-4 section 3.1.1: at least 8 where the password is one of two factors. */
 const PASSWORD_CHARS_MIN = 8;

@@ -6,6 +6,7 @@ export * from './api-port.ts';
 export * from './archive-port.ts';
 export * from './audit.ts';
 export * from './cli-port.ts';
+export { isCommonPassword } from './common-passwords.ts';
 export * from './config-schema.ts';
 export * from './coverage.ts';
 export * from './errors.ts';

@@ -1,4 +1,4 @@
-/** The words that guessed passwords are built from; `api-common-passwords.ts` adds their variants. A table, our own collection. */
+/** The words that guessed passwords are built from; `common-passwords.ts` adds their variants. A table, our own collection. */
 
 const TEXT = `
 password passwort passwd passphrase motdepasse contrasena contraseña senha parola wachtwoord heslo haslo losenord kennwort

@@ -1,6 +1,6 @@
 /** Whether a password is among those that attackers try first: common words with what people add to them, walks, dates. */
 
-import { COMMON_WORDS } from './api-common-words.ts';
+import { COMMON_WORDS } from './common-words.ts';
 
 /** Rows and columns of the keyboards in use, and the plain alphabets; read in both directions. */
 const WALKS = [

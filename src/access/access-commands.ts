@@ -1,0 +1,10 @@
+/** `asepsis access …`: the gateway and the audit. */
+
+import type { Command } from 'commander';
+import type { Terminal } from '../core/index.ts';
+import { gatewayCommands } from './gateway/index.ts';
+
+export function accessCommands(program: Command, terminal: Terminal): void {
+  const access = program.command('access').description('who has no second factor; the gateway that adds one');
+  gatewayCommands(access, terminal);
+}

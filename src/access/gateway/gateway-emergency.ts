@@ -1,0 +1,324 @@
+/** Break-glass: a sealed code, or two approvers; one application, at most thirty minutes, alarmed at once, always reviewed. */
+
+import { randomBytes } from 'node:crypto';
+import { newTypedCode, typedCodeHash } from './gateway-accounts.ts';
+import { addressKey } from './gateway-address.ts';
+import type { Gateway } from './gateway-core.ts';
+import { field, hidden, html, notice } from './gateway-html.ts';
+import { redirect } from './gateway-http.ts';
+import { sameText, secretHash } from './gateway-secrets.ts';
+import { texts } from './gateway-texts.ts';
+import type { ThrottleKey } from './gateway-throttle.ts';
+import { formOf, sessionCookie, show, type Visit } from './gateway-visit.ts';
+
+const REASON_CHARS_MIN = 10;
+const APPROVERS = 2;
+/** A request that nobody approves is over after this long. */
+const ASK_MS = 30 * 60_000;
+const WAITING_MAX = 50;
+
+export interface Emergency {
+  readonly id: string;
+  readonly app: string;
+  readonly person: string;
+  readonly reason: string;
+  readonly how: string;
+  readonly address: string;
+  readonly asked: number;
+  readonly opened: number | null;
+  readonly until: number | null;
+  readonly approvals: readonly string[];
+  readonly reviewed: number | null;
+  readonly reviewer: string | null;
+  readonly note: string | null;
+}
+type EmergencyRow = Emergency & { readonly secret: string };
+
+const read = (row: Record<string, unknown>): EmergencyRow => ({
+  ...(row as unknown as EmergencyRow),
+  approvals: JSON.parse(row.approvals as string) as string[],
+});
+
+/** Codes for sealed envelopes, shown once; one application each. */
+export function makeEmergencyCodes(gateway: Pick<Gateway, 'durable' | 'clock'>, app: string, count: number): string[] {
+  const codes = Array.from({ length: count }, newTypedCode);
+  gateway.durable.atomic(() => {
+    for (const [index, code] of codes.entries())
+      gateway.durable.run(
+        'INSERT INTO emergency_codes (hash, app, label, created) VALUES (?, ?, ?, ?)',
+        typedCodeHash('emergency', code),
+        app,
+        `envelope ${index + 1}`,
+        gateway.clock.now(),
+      );
+  });
+  return codes;
+}
+
+export const listEmergencies = (gateway: Pick<Gateway, 'durable'>, limit = 200): Emergency[] =>
+  gateway.durable.all('SELECT * FROM emergencies ORDER BY asked DESC LIMIT ?', limit).map((row) => {
+    const { secret: _, ...rest } = read(row);
+    return rest;
+  });
+
+/** Somebody else than who used it says what came of it. */
+export function reviewEmergency(
+  gateway: Pick<Gateway, 'durable' | 'clock'>,
+  id: string,
+  reviewer: string,
+  note: string,
+): boolean {
+  return (
+    gateway.durable.run(
+      'UPDATE emergencies SET reviewed = ?, reviewer = ?, note = ? WHERE id = ? AND reviewed IS NULL AND opened IS NOT NULL',
+      gateway.clock.now(),
+      reviewer,
+      note.slice(0, 2000),
+      id,
+    ) === 1
+  );
+}
+
+const openApps = (visit: Visit) => visit.settings.config.apps.filter((app) => app.emergency === 'break-glass');
+const throttleKeys = (visit: Visit): ThrottleKey[] => [['stranger', addressKey(visit.visitor.address)]];
+
+export function emergencyPage(visit: Visit, status: number, fault: string | null) {
+  const apps = openApps(visit);
+  const { minutes } = visit.settings.config.break_glass;
+  if (apps.length === 0) return show(visit, 404, texts.emergencyTitle, html`<p>${texts.emergencyNone}</p>`);
+  show(
+    visit,
+    status,
+    texts.emergencyTitle,
+    html`<p>${texts.emergencyLead(minutes)}</p>${notice(fault)}<form method="post" action="/break-glass">
+<label for="app">${texts.emergencyApp}</label><select id="app" name="app">${apps.map((app) => html`<option value="${app.name}">${app.title ?? app.name}</option>`)}</select>
+${field({ label: texts.emergencyWho, name: 'person', autocomplete: 'name', max: 200 })}
+<label for="reason">${texts.emergencyReason}</label><textarea id="reason" name="reason" rows="3" required minlength="10" maxlength="1000"></textarea>
+<label for="code">${texts.emergencyCode}</label><input id="code" name="code" maxlength="40" autocomplete="off" spellcheck="false">
+<button type="submit" name="how" value="code" class="primary">${texts.emergencyOpen}</button><button type="submit" name="how" value="ask">${texts.emergencyAsk}</button></form>`,
+  );
+}
+
+export async function askEmergency(visit: Visit): Promise<void> {
+  const { gateway, visitor } = visit;
+  const form = await formOf(visit);
+  const app = openApps(visit).find((one) => one.name === form?.get('app'));
+  const person = (form?.get('person') ?? '').trim().slice(0, 200);
+  const reason = (form?.get('reason') ?? '').trim().slice(0, 1000);
+  const wait = gateway.throttle.waitSec(throttleKeys(visit));
+  if (wait > 0) return emergencyPage(visit, 429, texts.wait(wait));
+  gateway.throttle.fail(throttleKeys(visit));
+  if (app === undefined || person.length < 2 || reason.length < REASON_CHARS_MIN)
+    return emergencyPage(visit, 400, texts.emergencyWrong);
+  if (form?.get('how') === 'ask') return askApprovers(visit, app.name, person, reason);
+  const hash = typedCodeHash('emergency', (form?.get('code') ?? '').slice(0, 64));
+  const taken =
+    hash !== null &&
+    gateway.durable.run(
+      'UPDATE emergency_codes SET used = ? WHERE hash = ? AND app = ? AND used IS NULL',
+      gateway.clock.now(),
+      hash,
+      app.name,
+    ) === 1;
+  if (!taken) {
+    gateway.events.emit({
+      what: 'break-glass',
+      outcome: 'failure',
+      account: person,
+      address: visitor.address,
+      app: app.name,
+      why: 'wrong-code',
+      agent: visitor.agent,
+    });
+    return emergencyPage(visit, 401, texts.emergencyWrong);
+  }
+  gateway.throttle.clear(throttleKeys(visit));
+  const id = keep(visit, app.name, person, reason, 'code');
+  openEmergency(visit, id.id);
+}
+
+function keep(
+  visit: Visit,
+  app: string,
+  person: string,
+  reason: string,
+  how: 'code' | 'approval',
+): { id: string; secret: string } {
+  const { gateway } = visit;
+  const id = randomBytes(12).toString('base64url');
+  const secret = randomBytes(32).toString('base64url');
+  gateway.durable.run(
+    'INSERT INTO emergencies (id, app, person, reason, how, address, asked, secret) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+    id,
+    app,
+    person,
+    reason,
+    how,
+    visit.visitor.address,
+    gateway.clock.now(),
+    secretHash(secret),
+  );
+  return { id, secret };
+}
+
+/** Starts the session. Everything that it needs is here: no directory, no desk. */
+function openEmergency(visit: Visit, id: string) {
+  const { gateway, settings, visitor } = visit;
+  const row = gateway.durable.get('SELECT * FROM emergencies WHERE id = ?', id);
+  if (row === undefined) return emergencyPage(visit, 401, texts.emergencyWrong);
+  const emergency = read(row);
+  const lifeMs = settings.config.break_glass.minutes * 60_000;
+  const now = gateway.clock.now();
+  // Once: a second answer at the same moment opens nothing.
+  if (
+    gateway.durable.run(
+      'UPDATE emergencies SET opened = ?, until = ? WHERE id = ? AND opened IS NULL',
+      now,
+      now + lifeMs,
+      id,
+    ) !== 1
+  )
+    return emergencyPage(visit, 401, texts.emergencyWrong);
+  const session = gateway.sessions.start({
+    account: `break-glass ${id}`,
+    display: emergency.person,
+    email: '',
+    groups: [],
+    strength: 2,
+    factors: [{ kind: 'break-glass', atMs: now }],
+    agent: visitor.agent,
+    address: visitor.address,
+    lifeMs,
+    idleMs: lifeMs,
+    bind: settings.config.session.bind,
+    lockMs: null,
+    emergencyApp: emergency.app,
+  });
+  gateway.durable.run('UPDATE emergencies SET session = ? WHERE id = ?', session.id, id);
+  gateway.events.emit({
+    what: 'break-glass',
+    outcome: 'success',
+    account: emergency.person,
+    address: visitor.address,
+    app: emergency.app,
+    why: `${emergency.how}: ${emergency.reason}`,
+    agent: visitor.agent,
+  });
+  gateway.alarm(
+    `access-break-glass-${id}`,
+    `Break-glass: ${emergency.person} opened ${emergency.app} from ${visitor.address} ("${emergency.reason}"). Review it on the access page.`,
+  );
+  const app = settings.config.apps.find((one) => one.name === emergency.app);
+  const scheme = settings.secure ? 'https' : 'http';
+  redirect(visit.res, `${scheme}://${app?.hosts[0] ?? settings.host}/`, [
+    sessionCookie(visit, gateway.sessions.token(session.id, settings.host)),
+  ]);
+}
+
+// --- Two approvers instead of a code. ---
+
+function askApprovers(visit: Visit, app: string, person: string, reason: string) {
+  const { gateway, visitor } = visit;
+  const waiting = Number(
+    gateway.durable.get(
+      'SELECT count(*) AS n FROM emergencies WHERE opened IS NULL AND asked > ?',
+      gateway.clock.now() - ASK_MS,
+    )?.n,
+  );
+  if (waiting >= WAITING_MAX) return emergencyPage(visit, 429, texts.busy);
+  const { id, secret } = keep(visit, app, person, reason, 'approval');
+  gateway.events.emit({
+    what: 'break-glass-asked',
+    outcome: 'success',
+    account: person,
+    address: visitor.address,
+    app,
+    why: reason,
+    agent: visitor.agent,
+  });
+  gateway.alarm(
+    `access-break-glass-${id}`,
+    `${person} asks for emergency access to ${app}: "${reason}". Two approvers can grant it.`,
+  );
+  redirect(visit.res, `/break-glass/wait?id=${id}&key=${secret}`);
+}
+
+function waitingOf(visit: Visit, id: string): EmergencyRow | null {
+  const { gateway } = visit;
+  const row = gateway.durable.get(
+    'SELECT * FROM emergencies WHERE id = ? AND opened IS NULL AND asked > ?',
+    id.slice(0, 64),
+    gateway.clock.now() - ASK_MS,
+  );
+  return row === undefined ? null : read(row);
+}
+
+export function waitPage(visit: Visit) {
+  const id = visit.query.get('id') ?? '';
+  const found = waitingOf(visit, id);
+  if (found === null || !sameText(found.secret, secretHash(visit.query.get('key') ?? '')))
+    return emergencyPage(visit, 401, texts.over);
+  if (found.approvals.length >= APPROVERS) return openEmergency(visit, id);
+  show(
+    visit,
+    200,
+    texts.emergencyTitle,
+    html`<p>${texts.emergencyWaiting}</p><p><strong>${texts.approvals(found.approvals.length)}</strong></p>`,
+    { refreshSec: 4 },
+  );
+}
+
+const isApprover = (visit: Visit): boolean =>
+  visit.session !== null &&
+  visit.session.strength >= 2 &&
+  visit.session.emergencyApp === null &&
+  visit.session.groups.has(visit.settings.config.break_glass.approvers_group);
+
+export function approvePage(visit: Visit) {
+  if (!isApprover(visit)) return redirect(visit.res, '/');
+  const rows = visit.gateway.durable
+    .all(
+      'SELECT * FROM emergencies WHERE opened IS NULL AND how = ? AND asked > ? ORDER BY asked',
+      'approval',
+      visit.gateway.clock.now() - ASK_MS,
+    )
+    .map(read);
+  show(
+    visit,
+    200,
+    texts.approveTitle,
+    rows.length === 0
+      ? html`<p>${texts.approveNone}</p>`
+      : html`${rows.map(
+          (
+            row,
+          ) => html`<h2>${row.person} → ${row.app}</h2><p>${row.reason}</p><p>${texts.approvals(row.approvals.length)}</p>
+<form method="post" action="/break-glass/approve">${hidden('id', row.id)}<button type="submit" class="primary">${texts.approve}</button></form>`,
+        )}`,
+  );
+}
+
+export async function approve(visit: Visit): Promise<void> {
+  const { gateway, session, visitor } = visit;
+  const form = await formOf(visit);
+  if (!isApprover(visit) || session === null || form === null) return redirect(visit.res, '/');
+  gateway.durable.atomic(() => {
+    const found = waitingOf(visit, form.get('id') ?? '');
+    // Two different people; a name that approves twice counts once.
+    if (found === null || found.approvals.includes(session.account)) return;
+    gateway.durable.run(
+      'UPDATE emergencies SET approvals = ? WHERE id = ?',
+      JSON.stringify([...found.approvals, session.account]),
+      found.id,
+    );
+    gateway.events.emit({
+      what: 'break-glass-approved',
+      outcome: 'success',
+      account: session.account,
+      address: visitor.address,
+      app: found.app,
+      why: found.reason,
+    });
+  });
+  redirect(visit.res, '/break-glass/approve');
+}

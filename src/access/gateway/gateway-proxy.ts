@@ -1,0 +1,298 @@
+/** The reverse proxy: strict requests in, newly framed requests out; streams and sockets that end with their session. */
+
+import {
+  type ClientRequest,
+  Agent as HttpAgent,
+  request as httpRequest,
+  type IncomingMessage,
+  type ServerResponse,
+} from 'node:http';
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import type { Duplex } from 'node:stream';
+import type { Gateway } from './gateway-core.ts';
+import { claimsIdentity, decide, type Verdict } from './gateway-decide.ts';
+import { denied, isNavigation, toSignIn } from './gateway-forward.ts';
+import { html, page } from './gateway-html.ts';
+import { addressOf, hostOf, type Req, type Res, send, sendPage, single, withoutCookies } from './gateway-http.ts';
+import { headerKey, isOverride } from './gateway-path.ts';
+import type { App } from './gateway-policy.ts';
+import { texts } from './gateway-texts.ts';
+
+/** RFC 9110 section 7.6.1, and what only concerns one connection. */
+const HOP_BY_HOP = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'http2-settings',
+]);
+/** What others say about where a request comes from; we say it anew. */
+const FORWARDED =
+  /^(?:forwarded|via|x-forwarded-.*|x-real-ip|x-client-ip|x-cluster-client-ip|true-client-ip|cf-connecting-ip|fastly-client-ip|client-ip|x-originating-ip|x-remote-ip|x-remote-addr)$/;
+const CONNECT_MS = 10_000;
+const SOCKETS_MAX = 1024;
+const KEEP_ALIVE_MS = 30_000;
+
+const agents = {
+  'http:': new HttpAgent({
+    keepAlive: true,
+    keepAliveMsecs: KEEP_ALIVE_MS,
+    maxSockets: SOCKETS_MAX,
+    scheduling: 'lifo',
+  }),
+  'https:': new HttpsAgent({
+    keepAlive: true,
+    keepAliveMsecs: KEEP_ALIVE_MS,
+    maxSockets: SOCKETS_MAX,
+    scheduling: 'lifo',
+  }),
+} as const;
+
+type Allowed = Extract<Verdict, { kind: 'allow' }>;
+
+function ask(gateway: Gateway, req: Req): Verdict {
+  return decide(gateway, {
+    host: hostOf(req),
+    method: req.method ?? '',
+    target: req.url ?? '',
+    address: addressOf(req, gateway.settings().trusted),
+    agent: String(req.headers['user-agent'] ?? ''),
+    cookies: req.headers.cookie,
+    rawHeaders: req.rawHeaders,
+    forwarded: false,
+    upgrade: req.headers.upgrade !== undefined,
+    origin: single(req, 'origin'),
+  });
+}
+
+/** Headers for the application: the client's, without what is ours to say, and then what we say. */
+export function upstreamHeaders(gateway: Gateway, req: Req, allowed: Allowed, keepUpgrade: boolean): string[] {
+  const { app } = allowed;
+  const settings = gateway.settings();
+  const listed = new Set(
+    String(req.headers.connection ?? '')
+      .toLowerCase()
+      .split(',')
+      .map((word) => word.trim()),
+  );
+  const out: string[] = [];
+  const raw = req.rawHeaders;
+  for (let i = 0; i < raw.length; i += 2) {
+    const name = raw[i] as string;
+    const lower = name.toLowerCase();
+    const key = lower.includes('_') ? headerKey(lower) : lower;
+    if (
+      lower.charCodeAt(0) === 0x3a ||
+      key === 'host' ||
+      key === 'content-length' ||
+      key === 'expect' ||
+      key === 'cookie'
+    )
+      continue;
+    if (HOP_BY_HOP.has(key) || (listed.has(lower) && lower !== 'upgrade')) continue;
+    if (FORWARDED.test(key) || isOverride(key) || claimsIdentity(key, app)) continue;
+    out.push(name, raw[i + 1] as string);
+  }
+  const cookies = withoutCookies(String(req.headers.cookie ?? ''), Object.values(settings.cookies));
+  if (cookies !== '') out.push('Cookie', cookies);
+  const host = hostOf(req) as string;
+  out.push(
+    'Host',
+    host,
+    'X-Forwarded-For',
+    addressOf(req, settings.trusted) as string,
+    'X-Forwarded-Host',
+    host,
+    'X-Forwarded-Proto',
+    settings.secure ? 'https' : 'http',
+  );
+  for (const [name, value] of Object.entries(allowed.identity)) if (value !== '') out.push(name, value);
+  if (keepUpgrade) out.push('Connection', 'Upgrade', 'Upgrade', 'websocket');
+  return out;
+}
+
+/** Whether the request has a body, and its length where it says one. Null for framing that is not plain. */
+function framing(req: Req): { body: boolean; length: string | null } | null {
+  const length = single(req, 'content-length');
+  const coding = single(req, 'transfer-encoding');
+  if (length === undefined || coding === undefined) return null;
+  if (length !== null && !/^\d{1,15}$/.test(length)) return null;
+  if (coding !== null && (coding.toLowerCase() !== 'chunked' || length !== null || req.httpVersion === '1.0'))
+    return null;
+  if (req.httpVersionMajor === 2)
+    return {
+      body: length !== '0' && !(req as { stream?: { endAfterHeaders?: boolean } }).stream?.endAfterHeaders,
+      length,
+    };
+  return { body: coding !== null || (length !== null && length !== '0'), length };
+}
+
+/** A request to an application without another proxy in front of it. */
+export function proxyRequest(gateway: Gateway, req: Req, res: Res) {
+  const verdict = ask(gateway, req);
+  if (verdict.kind === 'deny') return denied(gateway, res, verdict);
+  if (verdict.kind !== 'allow') {
+    if (isNavigation(req, req.method ?? '')) return toSignIn(gateway, res, hostOf(req) as string, verdict);
+    return send(res, 401, { 'x-asepsis-why': verdict.kind, 'cache-control': 'no-store' });
+  }
+  const frame = framing(req);
+  if (frame === null || verdict.app.upstream === null)
+    return denied(gateway, res, {
+      kind: 'deny',
+      app: verdict.app,
+      status: frame === null ? 400 : 421,
+      why: frame === null ? 'framing' : 'no-upstream',
+    });
+  const headers = upstreamHeaders(gateway, req, verdict, false);
+  if (frame.length !== null) headers.push('Content-Length', frame.length);
+  else if (frame.body) headers.push('Transfer-Encoding', 'chunked');
+  const upstream = open(verdict.app, req.method as string, req.url as string, headers);
+  const letGo =
+    verdict.session === null
+      ? () => {}
+      : gateway.sessions.onEnd(verdict.session.id, () => {
+          upstream.destroy();
+          (res as ServerResponse).destroy();
+        });
+  let answered = false;
+  (res as ServerResponse).on('close', () => {
+    letGo();
+    if (!answered || !(res as ServerResponse).writableFinished) upstream.destroy();
+  });
+  upstream.on('response', (answer) => {
+    answered = true;
+    answerBack(gateway, res, answer);
+  });
+  upstream.on('error', () => {
+    if (!(res as ServerResponse).headersSent) badGateway(gateway, res, verdict.app);
+    else (res as ServerResponse).destroy();
+  });
+  if (frame.body) (req as IncomingMessage).pipe(upstream);
+  else upstream.end();
+}
+
+function open(app: App, method: string, path: string, headers: string[]): ClientRequest {
+  const target = app.upstream as URL;
+  const secure = target.protocol === 'https:';
+  const request = (secure ? httpsRequest : httpRequest)({
+    agent: agents[target.protocol as 'http:' | 'https:'],
+    host: target.hostname.replace(/^\[|\]$/g, ''),
+    port: target.port || (secure ? 443 : 80),
+    method,
+    path,
+    headers,
+    setHost: false,
+  });
+  request.setTimeout(0);
+  request.once('socket', (socket) => {
+    if (!socket.connecting) return;
+    const timer = setTimeout(() => request.destroy(new Error('no connection')), CONNECT_MS);
+    socket.once(secure ? 'secureConnect' : 'connect', () => clearTimeout(timer));
+    socket.once('close', () => clearTimeout(timer));
+  });
+  return request;
+}
+
+/** The application's answer, without what concerns its connection and without cookies under our names. */
+function answerBack(gateway: Gateway, res: Res, answer: IncomingMessage) {
+  const names = Object.values(gateway.settings().cookies);
+  const listed = new Set(
+    String(answer.headers.connection ?? '')
+      .toLowerCase()
+      .split(',')
+      .map((word) => word.trim()),
+  );
+  const out: Record<string, string | string[]> = {};
+  const raw = answer.rawHeaders;
+  for (let i = 0; i < raw.length; i += 2) {
+    const key = (raw[i] as string).toLowerCase();
+    const value = raw[i + 1] as string;
+    if (HOP_BY_HOP.has(key) || listed.has(key)) continue;
+    if (key === 'set-cookie' && names.includes(value.slice(0, value.indexOf('=')).trim())) continue;
+    const before = out[key];
+    out[key] = before === undefined ? value : Array.isArray(before) ? [...before, value] : [before, value];
+  }
+  const to = res as ServerResponse;
+  to.writeHead(answer.statusCode ?? 502, out);
+  // Answers that come in pieces (events of the server) leave in pieces.
+  if (String(out['content-type'] ?? '').startsWith('text/event-stream')) to.flushHeaders?.();
+  answer.pipe(to);
+  answer.on('error', () => to.destroy());
+  answer.on('aborted', () => to.destroy());
+}
+
+function badGateway(gateway: Gateway, res: Res, app: App) {
+  const { config, secure } = gateway.settings();
+  sendPage(
+    res,
+    502,
+    page({ title: app.title, organisation: config.organisation, body: html`<p>${texts.upstreamDown(app.title)}</p>` }),
+    { secure },
+  );
+}
+
+const refuseSocket = (socket: Duplex, status: string, why: string) => {
+  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\nX-Asepsis-Why: ${why}\r\n\r\n`);
+};
+
+/** A WebSocket: the same question as for any request, the page's origin checked, and an end with the session's. */
+export function proxyUpgrade(gateway: Gateway, req: IncomingMessage, socket: Duplex, head: Buffer) {
+  socket.on('error', () => socket.destroy());
+  const verdict = ask(gateway, req);
+  if (verdict.kind === 'deny') return refuseSocket(socket, `${verdict.status} Refused`, verdict.why);
+  if (verdict.kind !== 'allow') return refuseSocket(socket, '401 Unauthorized', verdict.kind);
+  if (
+    String(req.headers.upgrade ?? '').toLowerCase() !== 'websocket' ||
+    req.method !== 'GET' ||
+    framing(req)?.body !== false
+  )
+    return refuseSocket(socket, '400 Bad Request', 'upgrade');
+  if (verdict.app.upstream === null) return refuseSocket(socket, '421 Misdirected Request', 'no-upstream');
+  const upstream = open(verdict.app, 'GET', req.url as string, upstreamHeaders(gateway, req, verdict, true));
+  let other: Duplex | null = null;
+  const close = () => {
+    socket.destroy();
+    other?.destroy();
+    upstream.destroy();
+  };
+  const letGo = verdict.session === null ? () => {} : gateway.sessions.onEnd(verdict.session.id, close);
+  socket.on('close', () => {
+    letGo();
+    close();
+  });
+  upstream.on('error', () => {
+    refuseSocket(socket, '502 Bad Gateway', 'upstream');
+  });
+  upstream.on('response', (answer) => {
+    // The application does not speak WebSocket here: its refusal, without its body.
+    answer.resume();
+    refuseSocket(socket, `${answer.statusCode ?? 502} ${answer.statusMessage ?? ''}`, 'upstream');
+  });
+  upstream.on('upgrade', (answer, there, thereHead) => {
+    other = there;
+    there.on('error', close);
+    there.on('close', close);
+    let text = 'HTTP/1.1 101 Switching Protocols\r\n';
+    const names = Object.values(gateway.settings().cookies);
+    for (let i = 0; i < answer.rawHeaders.length; i += 2) {
+      const value = answer.rawHeaders[i + 1] as string;
+      if (
+        (answer.rawHeaders[i] as string).toLowerCase() === 'set-cookie' &&
+        names.includes(value.slice(0, value.indexOf('=')).trim())
+      )
+        continue;
+      text += `${answer.rawHeaders[i]}: ${value}\r\n`;
+    }
+    socket.write(`${text}\r\n`);
+    if (thereHead.length > 0) socket.write(thereHead);
+    if (head.length > 0) there.write(head);
+    socket.pipe(there);
+    there.pipe(socket);
+  });
+  upstream.end();
+}

@@ -1,0 +1,333 @@
+/** Sessions: one a sign-in, with one cookie for each host, held in memory and in the file, ended everywhere at once. */
+
+import { randomBytes } from 'node:crypto';
+import type { Clock } from '../../core/index.ts';
+import { addressKey } from './gateway-address.ts';
+import type { Db, Row } from './gateway-db.ts';
+import type { Strength } from './gateway-policy.ts';
+import { isSecret, newSecret, secretHash } from './gateway-secrets.ts';
+
+/** Sessions of one account; the oldest ends when another begins. */
+const PER_ACCOUNT_MAX = 20;
+/** How often changes by other processes are looked for: well inside the second that ending may take. */
+const WATCH_MS = 200;
+const FLUSH_MS = 5000;
+const CHANGES_KEPT_MS = 3_600_000;
+/** Tokens held in memory; the rest is read again from the file. */
+const CACHED_MAX = 250_000;
+
+export interface SessionFactor {
+  readonly kind: 'password' | 'totp' | 'passkey' | 'security-key' | 'recovery' | 'upstream' | 'break-glass';
+  readonly atMs: number;
+}
+
+export interface GatewaySession {
+  readonly id: string;
+  readonly account: string;
+  readonly display: string;
+  readonly email: string;
+  groups: ReadonlySet<string>;
+  strength: Strength;
+  factors: readonly SessionFactor[];
+  /** When the newest second factor was shown. */
+  factorMs: number;
+  readonly createdMs: number;
+  lastSeenMs: number;
+  readonly expiresMs: number;
+  readonly idleMs: number;
+  readonly agent: string;
+  readonly address: string;
+  readonly bind: readonly ('agent' | 'network')[];
+  /** Set on a shared machine: silence after which it locks. */
+  readonly lockMs: number | null;
+  locked: boolean;
+  readonly emergencyApp: string | null;
+}
+
+export interface NewSession {
+  readonly account: string;
+  readonly display: string;
+  readonly email: string;
+  readonly groups: readonly string[];
+  readonly strength: Strength;
+  readonly factors: readonly SessionFactor[];
+  readonly agent: string;
+  readonly address: string;
+  readonly lifeMs: number;
+  readonly idleMs: number;
+  readonly bind: readonly ('agent' | 'network')[];
+  readonly lockMs: number | null;
+  readonly emergencyApp: string | null;
+}
+
+export type Found =
+  | { readonly ok: true; readonly session: GatewaySession }
+  | { readonly ok: false; readonly why: 'none' | 'over' | 'idle' | 'bound' | 'locked' };
+
+/** What of a browser a session is bound to. */
+export const agentKey = (userAgent: string): string => secretHash(userAgent.slice(0, 512)).slice(0, 16);
+
+const fresh = (factors: readonly SessionFactor[]): number =>
+  Math.max(0, ...factors.filter((factor) => factor.kind !== 'password').map((factor) => factor.atMs));
+
+function sessionOf(row: Row): GatewaySession {
+  const doc = JSON.parse(row.doc as string) as Omit<GatewaySession, 'id' | 'groups' | 'lastSeenMs' | 'factorMs'> & {
+    groups: string[];
+  };
+  return {
+    ...doc,
+    id: row.id as string,
+    groups: new Set(doc.groups),
+    lastSeenMs: row.last_seen as number,
+    factorMs: fresh(doc.factors),
+  };
+}
+
+const docOf = ({ id: _, lastSeenMs: __, factorMs: ___, groups, ...rest }: GatewaySession): string =>
+  JSON.stringify({ ...rest, groups: [...groups] });
+
+export function openSessions(db: Db, clock: Clock) {
+  const tokens = new Map<string, { session: GatewaySession; host: string }>();
+  const live = new Map<string, GatewaySession>();
+  const endings = new Map<string, Set<() => void>>();
+  const dirty = new Set<GatewaySession>();
+  let seq = Number(db.get('SELECT coalesce(max(seq), 0) AS n FROM changes')?.n ?? 0);
+
+  const hashesOf = new Map<string, string[]>();
+
+  const closeAll = (id: string) => {
+    const waiting = endings.get(id);
+    endings.delete(id);
+    for (const end of waiting ?? []) end();
+  };
+  const forget = (id: string) => {
+    const session = live.get(id);
+    live.delete(id);
+    if (session !== undefined) dirty.delete(session);
+    for (const hash of hashesOf.get(id) ?? []) tokens.delete(hash);
+    hashesOf.delete(id);
+    closeAll(id);
+  };
+  const changed = (id: string, ended: boolean) => {
+    db.run('INSERT INTO changes (session, ended, at) VALUES (?, ?, ?)', id, ended ? 1 : 0, clock.now());
+  };
+  /** Takes in what another process made of the session: a lock, a step-up. */
+  const reload = (id: string) => {
+    const session = live.get(id);
+    const row = session === undefined ? undefined : db.get('SELECT id, doc, last_seen FROM sessions WHERE id = ?', id);
+    if (session === undefined || row === undefined) return;
+    const lastSeenMs = Math.max(session.lastSeenMs, row.last_seen as number);
+    Object.assign(session, sessionOf(row), { lastSeenMs });
+    if (session.locked) closeAll(id);
+  };
+  const watch = () => {
+    const rows = db.all('SELECT seq, session, ended FROM changes WHERE seq > ? ORDER BY seq LIMIT 20000', seq);
+    for (const row of rows) {
+      seq = row.seq as number;
+      if (row.ended === 1) forget(row.session as string);
+      else reload(row.session as string);
+    }
+  };
+  const flush = () => {
+    if (dirty.size > 0) {
+      db.atomic(() => {
+        for (const session of dirty)
+          db.run('UPDATE sessions SET last_seen = max(last_seen, ?) WHERE id = ?', session.lastSeenMs, session.id);
+      });
+      dirty.clear();
+    }
+    db.run('DELETE FROM changes WHERE at < ?', clock.now() - CHANGES_KEPT_MS);
+    db.run('DELETE FROM sessions WHERE expires < ?', clock.now());
+  };
+  const watcher = setInterval(watch, WATCH_MS);
+  const flusher = setInterval(flush, FLUSH_MS);
+  watcher.unref();
+  flusher.unref();
+
+  const load = (id: string): GatewaySession | null => {
+    const held = live.get(id);
+    if (held !== undefined) return held;
+    const row = db.get('SELECT id, doc, last_seen FROM sessions WHERE id = ?', id);
+    if (row === undefined) return null;
+    const session = sessionOf(row);
+    live.set(id, session);
+    return session;
+  };
+  const held = (hash: string) => {
+    const known = tokens.get(hash);
+    if (known !== undefined) return known;
+    const row = db.get('SELECT session, host FROM tokens WHERE hash = ?', hash);
+    const session = row === undefined ? null : load(row.session as string);
+    if (row === undefined || session === null) return null;
+    if (tokens.size >= CACHED_MAX) {
+      tokens.clear();
+      hashesOf.clear();
+      for (const id of live.keys()) if (!endings.has(id)) live.delete(id);
+    }
+    const found = { session, host: row.host as string };
+    tokens.set(hash, found);
+    const hashes = hashesOf.get(session.id);
+    if (hashes === undefined) hashesOf.set(session.id, [hash]);
+    else hashes.push(hash);
+    return found;
+  };
+  const end = (id: string): boolean =>
+    db.atomic(() => {
+      const was = db.run('DELETE FROM sessions WHERE id = ?', id) === 1;
+      if (was) changed(id, true);
+      return was;
+    });
+  const save = (session: GatewaySession) => {
+    db.atomic(() => {
+      db.run('UPDATE sessions SET doc = ? WHERE id = ?', docOf(session), session.id);
+      changed(session.id, false);
+    });
+  };
+
+  return {
+    start(o: NewSession): GatewaySession {
+      const now = clock.now();
+      const id = randomBytes(16).toString('base64url');
+      const session: GatewaySession = {
+        id,
+        account: o.account,
+        display: o.display,
+        email: o.email,
+        groups: new Set(o.groups),
+        strength: o.strength,
+        factors: o.factors,
+        factorMs: fresh(o.factors),
+        createdMs: now,
+        lastSeenMs: now,
+        expiresMs: now + o.lifeMs,
+        idleMs: o.idleMs,
+        agent: agentKey(o.agent),
+        address: o.address,
+        bind: o.bind,
+        lockMs: o.lockMs,
+        locked: false,
+        emergencyApp: o.emergencyApp,
+      };
+      db.atomic(() => {
+        const mine = db.all('SELECT id FROM sessions WHERE account = ? ORDER BY created DESC', o.account);
+        for (const old of mine.slice(PER_ACCOUNT_MAX - 1)) end(old.id as string);
+        db.run(
+          'INSERT INTO sessions VALUES (?, ?, ?, ?, ?, ?)',
+          id,
+          o.account,
+          docOf(session),
+          now,
+          now,
+          session.expiresMs,
+        );
+      });
+      live.set(id, session);
+      return session;
+    },
+    /** A cookie value for one host. */
+    token(session: string, host: string): string {
+      const secret = newSecret();
+      db.run('INSERT INTO tokens VALUES (?, ?, ?)', secretHash(secret), session, host);
+      return secret;
+    },
+    dropToken: (secret: string) => {
+      tokens.delete(secretHash(secret));
+      db.run('DELETE FROM tokens WHERE hash = ?', secretHash(secret));
+    },
+    /** The session of a cookie on this host, as long as it lives, is not silent, and comes from where it is bound to. */
+    find(secret: string, host: string, from: { agent: string; address: string }): Found {
+      if (!isSecret(secret)) return { ok: false, why: 'none' };
+      const known = held(secretHash(secret));
+      if (known === null || known.host !== host) return { ok: false, why: 'none' };
+      const { session } = known;
+      const now = clock.now();
+      if (now >= session.expiresMs) return { ok: false, why: 'over' };
+      if (session.bind.includes('agent') && agentKey(from.agent) !== session.agent) return { ok: false, why: 'bound' };
+      if (session.bind.includes('network') && addressKey(from.address) !== addressKey(session.address))
+        return { ok: false, why: 'bound' };
+      const silence = session.lockMs === null ? session.idleMs : Math.min(session.lockMs, session.idleMs);
+      if (now - session.lastSeenMs >= silence) {
+        // Another process may have seen it since.
+        const row = db.get('SELECT last_seen FROM sessions WHERE id = ?', session.id);
+        session.lastSeenMs = Math.max(session.lastSeenMs, Number(row?.last_seen ?? 0));
+        if (now - session.lastSeenMs >= session.idleMs) return { ok: false, why: 'idle' };
+        if (now - session.lastSeenMs >= silence) {
+          session.locked = true;
+          save(session);
+        }
+      }
+      if (session.locked) return { ok: false, why: 'locked' };
+      if (now !== session.lastSeenMs) {
+        session.lastSeenMs = now;
+        dirty.add(session);
+      }
+      return { ok: true, session };
+    },
+    /** A session by its id whatever its state, for unlocking and for the desk. */
+    get: (id: string): GatewaySession | null => load(id),
+    /** The session of a cookie that is only locked. */
+    locked(secret: string, host: string): GatewaySession | null {
+      if (!isSecret(secret)) return null;
+      const known = held(secretHash(secret));
+      if (known === null || known.host !== host || clock.now() >= known.session.expiresMs) return null;
+      return clock.now() - known.session.lastSeenMs < known.session.idleMs ? known.session : null;
+    },
+    lock(session: GatewaySession): void {
+      session.locked = true;
+      save(session);
+    },
+    /** A second factor was shown again: opens a lock, or lifts the session for a step-up. */
+    proved(session: GatewaySession, factor: SessionFactor, strength: Strength): void {
+      session.factors = [...session.factors.filter((one) => one.kind !== factor.kind), factor];
+      session.factorMs = fresh(session.factors);
+      if (strength > session.strength) session.strength = strength;
+      session.locked = false;
+      session.lastSeenMs = clock.now();
+      db.run('UPDATE sessions SET last_seen = ? WHERE id = ?', session.lastSeenMs, session.id);
+      save(session);
+    },
+    /** Ends one session here at once, and in every other process within a fifth of a second. */
+    end(id: string): boolean {
+      const was = end(id);
+      forget(id);
+      return was;
+    },
+    endAll(account: string): number {
+      const ids = db.all('SELECT id FROM sessions WHERE account = ?', account).map((row) => row.id as string);
+      db.atomic(() => {
+        for (const id of ids) end(id);
+      });
+      watch();
+      return ids.length;
+    },
+    /** Calls `close` when the session ends; answers how to take that back. */
+    onEnd(id: string, close: () => void): () => void {
+      const waiting = endings.get(id) ?? new Set();
+      endings.set(id, waiting);
+      waiting.add(close);
+      return () => {
+        waiting.delete(close);
+        if (waiting.size === 0 && endings.get(id) === waiting) endings.delete(id);
+      };
+    },
+    /** Sessions with something open, to be looked at again: their time may be over while a socket stays silent. */
+    opened: (): GatewaySession[] => [...endings.keys()].flatMap((id) => load(id) ?? []),
+    list(limit = 1000): GatewaySession[] {
+      flush();
+      return db
+        .all(
+          'SELECT id, doc, last_seen FROM sessions WHERE expires > ? ORDER BY created DESC LIMIT ?',
+          clock.now(),
+          limit,
+        )
+        .map(sessionOf);
+    },
+    count: () => Number(db.get('SELECT count(*) AS n FROM sessions WHERE expires > ?', clock.now())?.n),
+    close(): void {
+      clearInterval(watcher);
+      clearInterval(flusher);
+      flush();
+    },
+  };
+}
+export type Sessions = ReturnType<typeof openSessions>;
