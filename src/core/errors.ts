@@ -102,6 +102,7 @@ export const ERRORS = {
     status: 409,
     title: 'This response is not possible',
     advice: 'Read the reason; lists and limits stand under `responses` in the configuration.',
+  },
   SCOPE_INVALID: {
     status: 422,
     title: 'The scope is not valid',
