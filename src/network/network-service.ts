@@ -14,7 +14,9 @@ import {
   rfc3339,
   type Store,
 } from '../core/index.ts';
+import { fixedByRelay, lastSeenMs, withRelays } from './network-relays.ts';
 import type { PairSeen, PairState } from './network-report.ts';
+import type { RelayRecord } from './relay/index.ts';
 
 const KEY_NAME = 'network.hash-key';
 const PAIRS_NAME = 'network.pairs';
@@ -103,8 +105,11 @@ export async function recordInspection(o: {
 }): Promise<readonly Finding[]> {
   const at = rfc3339(o.clock.now());
   return o.store.transaction(async (store) => {
-    const findings = await store.findings.observe(o.observations, at);
-    await fixProtected(store, o.pairs, new Set(findings.map((finding) => finding.id)), at);
+    const relays = await relaysOf(store);
+    const findings = await store.findings.observe(withRelays(o.observations, relays, o.pairs), at);
+    const seenNow = new Set<string>(findings.map((finding) => finding.id));
+    await fixProtected(store, o.pairs, seenNow, at);
+    await fixRelayed(store, relays, o.pairs, seenNow, at);
     const known = await inspected(store);
     const pairs = new Map(Object.entries(known?.pairs ?? {}));
     for (const [key, { state }] of o.pairs) {
@@ -121,6 +126,34 @@ export async function recordInspection(o: {
   });
 }
 
+async function relaysOf(store: Store): Promise<readonly RelayRecord[]> {
+  const relays: RelayRecord[] = [];
+  for await (const row of allRecords((page) => store.records.list('network-relays', {}, page)))
+    relays.push(row.doc as RelayRecord);
+  return relays;
+}
+
+/** Open findings for which a relay was made, and which the capture proves ended by it. */
+async function fixRelayed(
+  store: Store,
+  relays: readonly RelayRecord[],
+  pairs: ReadonlyMap<string, PairSeen>,
+  seenNow: ReadonlySet<string>,
+  at: Rfc3339,
+): Promise<void> {
+  const open = new Map<string, Finding>();
+  for (const relay of relays) {
+    const finding = await store.findings.get(relay.finding as Finding['id']);
+    if (finding?.state === 'open' && !seenNow.has(finding.id)) open.set(finding.id, finding);
+  }
+  const lastMs = (id: string) => {
+    const finding = open.get(id);
+    return finding === undefined ? null : lastSeenMs(finding.evidence);
+  };
+  for (const { finding, what, atMs } of fixedByRelay(relays, pairs, lastMs))
+    await store.findings.fix(finding as Finding['id'], { what, seen: rfc3339(atMs) }, at);
+}
+
 /** Open findings whose two machines now speak protected on the same port, later than the finding was seen, are fixed. */
 async function fixProtected(
   store: Store,
@@ -133,8 +166,7 @@ async function fixProtected(
     const flow = /^([^>]{1,64})>(.{1,64}):(\d{1,5})\/tcp\//.exec(finding.key);
     const pair = flow ? pairs.get(`${flow[1]} ${flow[2]} ${flow[3]}`) : undefined;
     if (pair?.state !== 'protected' || seenNow.has(finding.id)) continue;
-    const lastMs = Math.max(...finding.evidence.map((evidence) => Date.parse(evidence.seen)));
-    if (pair.atMs > lastMs) gone.push({ finding, atMs: pair.atMs });
+    if (pair.atMs > lastSeenMs(finding.evidence)) gone.push({ finding, atMs: pair.atMs });
   }
   for (const { finding, atMs } of gone) {
     const flow = finding.key.slice(0, finding.key.lastIndexOf('/'));

@@ -1,7 +1,10 @@
 /** Hosts of a test's own: network namespaces on one switch that nothing else is connected to. Root and iproute2 are needed. */
 
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 
+const ETC = '/etc/netns';
 let made = 0;
 
 export interface Host {
@@ -70,6 +73,9 @@ export function openHosts(): Hosts {
     const name = `asp-${tag}-${++count}`;
     ip('netns', 'add', name);
     names.push(name);
+    // Names are looked up nowhere, and at once: `ip netns exec` lays these files over the machine's own.
+    mkdirSync(join(ETC, name), { recursive: true });
+    writeFileSync(join(ETC, name, 'resolv.conf'), 'nameserver 127.0.0.1\noptions timeout:1 attempts:1\n');
     const port = `p${count}`;
     inHub('link', 'add', port, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', name);
     inHub('link', 'set', port, 'master', 'sw', 'up');
@@ -88,6 +94,7 @@ export function openHosts(): Hosts {
         const left = spawnSync('ip', ['netns', 'pids', name], { encoding: 'utf8' }).stdout ?? '';
         for (const pid of left.split('\n').filter(Boolean)) spawnSync('kill', ['-9', pid]);
         spawnSync('ip', ['netns', 'del', name]);
+        rmSync(join(ETC, name), { recursive: true, force: true });
       }
     },
   };
