@@ -1,31 +1,53 @@
 /** `npm test`: everything from unit to browser and crash, on a fresh clone as well as on a used one. Arguments go to Vitest. */
 
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { NODE, ROOT, ready, step } from './ready.mjs';
 
-/** Debian packages that the tests speak with: program → package. Installed when missing and when we may. */
-const PROGRAMS = {
+/**
+ * Debian packages that the tests speak with: program → package. Installed when missing and when we may. Without the needed
+ * ones `npm test` would not test what it says; without one of the peers its tests say that they are skipped.
+ */
+const NEEDED = {
   sshd: 'openssh-server',
   hydra: 'hydra',
   rsyslogd: 'rsyslog',
   logrotate: 'logrotate',
   zstd: 'zstd',
+  ip: 'iproute2',
+  nft: 'nftables',
+  tcpdump: 'tcpdump',
+  nginx: 'nginx-light',
+  openssl: 'openssl',
+};
+const PEERS = {
+  storescu: 'dcmtk',
+  nmap: 'nmap',
+  haproxy: 'haproxy',
+  caddy: 'caddy',
+  stunnel4: 'stunnel4',
+  slapd: 'slapd',
+  ldapadd: 'ldap-utils',
+  strace: 'strace',
 };
 const PATHS = [...(process.env.PATH ?? '').split(':'), '/usr/sbin', '/sbin', '/usr/local/sbin'];
 const has = (program) => PATHS.some((path) => path && existsSync(join(path, program)));
 const root = process.getuid?.() === 0;
+const missingOf = (programs) =>
+  Object.entries(programs)
+    .filter(([program]) => !has(program))
+    .map(([, name]) => name);
 
 async function programs() {
-  const missing = Object.entries(PROGRAMS).filter(([program]) => !has(program));
   const chromium = ['chromium', 'chromium-browser', 'google-chrome'].some(has);
-  const packages = missing.map(([, name]) => name);
-  if (!chromium) packages.push('chromium');
-  if (packages.length === 0) return;
+  const needed = missingOf(NEEDED);
+  if (!chromium) needed.push('chromium');
+  const peers = missingOf(PEERS);
+  if (needed.length + peers.length === 0) return;
   if (!root || !has('apt-get')) {
     process.stderr.write(
-      `Not installed, and this user may not install them: ${packages.join(', ')}. Their tests say so.\n`,
+      `Not installed, and this user may not install them: ${[...needed, ...peers].join(', ')}. Their tests say so.\n`,
     );
     if (!chromium) {
       await step('Getting a browser (Playwright’s own)', NODE, [
@@ -36,14 +58,35 @@ async function programs() {
     }
     return;
   }
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  await step('Reading the package lists', 'apt-get', ['update', '-qq'], env);
-  await step(
-    `Installing ${packages.join(', ')}`,
+  await step('Reading the package lists', 'apt-get', ['update', '-qq'], APT);
+  const allow = noServices();
+  try {
+    if (needed.length > 0) await install(needed);
+    // One that this release does not have leaves the others.
+    if (peers.length > 0 && !(await install(peers, true))) for (const name of peers) await install([name], true);
+  } finally {
+    allow();
+  }
+}
+
+const APT = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+const install = (names, optional = false) =>
+  step(
+    `Installing ${names.join(', ')}`,
     'apt-get',
-    ['install', '-y', '-qq', '--no-install-recommends', ...packages],
-    env,
+    ['install', '-y', '-qq', '--no-install-recommends', ...names],
+    APT,
+    optional,
   );
+
+/** Packages of servers would start them, on ports of this machine; the tests start their own. Answers how to undo it. */
+function noServices() {
+  const policy = '/usr/sbin/policy-rc.d';
+  if (existsSync(policy)) return () => {};
+  writeFileSync(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
+  const undo = () => rmSync(policy, { force: true });
+  process.once('exit', undo);
+  return undo;
 }
 
 await ready();
