@@ -2,8 +2,8 @@
 
 import { Buffer } from 'node:buffer';
 import { createCaptureReader } from '../src/network/network-capture.ts';
+import { keyedHash } from '../src/network/network-hash.ts';
 import { createInspector } from '../src/network/network-inspect.ts';
-import { keyedHash } from '../src/network/network-service.ts';
 import { connection, dicomStore, ethernet, ipv4, MLLP, pcap, said, udp } from '../src/network/network-testing.ts';
 
 const TARGET_BYTES = 96 * 1024 * 1024;

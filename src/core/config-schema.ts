@@ -117,6 +117,37 @@ const FileIntegritySchema = Type.Object(
   { ...closed, default: {} },
 );
 
+const words = (most: number, chars: number) =>
+  Type.Array(Type.String({ minLength: 1, maxLength: chars }), { maxItems: most, default: [] });
+
+/** What people know about their network, and where captures come from. */
+const NetworkSchema = Type.Object(
+  {
+    /** Ranges on site, such as 10.0.0.0/8; empty: everything private. What crosses their border readable is worst. */
+    sites: words(1024, 64),
+    /** MACs of routers that may announce themselves and pass packets on. */
+    routers: words(1024, 17),
+    /** Addresses and MACs that may move between machines: fail-over pairs, DHCP servers of yours. */
+    shared: words(1024, 64),
+    sensors: Type.Array(
+      Type.Object(
+        {
+          name: Type.String({ pattern: '^[a-z0-9][a-z0-9-]{0,31}$' }),
+          /** Captures that a sensor drops here are read once they do not grow any more. */
+          folder: Type.Optional(path),
+          /** A live interface of this machine. */
+          interface: Type.Optional(Type.String({ pattern: '^[A-Za-z0-9_.:@-]{1,64}$' })),
+          /** Captures hold patients: read ones are deleted unless they must be kept. */
+          after: Type.Union([Type.Literal('delete'), Type.Literal('keep')], { default: 'delete' }),
+        },
+        closed,
+      ),
+      { maxItems: 64, default: [] },
+    ),
+  },
+  { ...closed, default: {} },
+);
+
 export const ConfigSchema = Type.Object(
   {
     http: Type.Object(
@@ -216,6 +247,7 @@ export const ConfigSchema = Type.Object(
     responses: ResponsesSchema,
     patching: PatchingSchema,
     file_integrity: FileIntegritySchema,
+    network: NetworkSchema,
     limits: Type.Object(
       {
         source_events_per_sec: Type.Integer({ minimum: 1, maximum: 10_000_000, default: 200_000 }),

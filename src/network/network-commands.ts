@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import type { Command } from 'commander';
 import {
+  AsepsisError,
   type Clock,
   contentId,
   EXIT,
@@ -10,14 +11,22 @@ import {
   type FindingId,
   type FindingObservation,
   publicFinding,
+  rfc3339,
   SEVERITY_SHAPE,
   type Store,
   type Terminal,
 } from '../core/index.ts';
 import { assessInspection } from './network-assess.ts';
+import { type AssetDraft, assetDrafts } from './network-asset-records.ts';
+import { hashKey, keyedHash } from './network-hash.ts';
 import { readCapture } from './network-input.ts';
 import { createInspector, type Inspection } from './network-inspect.ts';
-import { hashKey, keyedHash, recordInspection } from './network-service.ts';
+import { captureLive } from './network-live.ts';
+import { lossFinding } from './network-loss.ts';
+import { judgeRouters } from './network-routers.ts';
+import { recordInspection, routerOverrides } from './network-service.ts';
+import { assessOptions } from './network-settings.ts';
+import { safeMs } from './network-text.ts';
 
 export interface NetworkDeps {
   /** Opens the store of a data folder; called only when one is named. */
@@ -29,6 +38,12 @@ interface Options {
   json?: boolean;
   data?: string;
   router: string[];
+  shared: string[];
+  site: string[];
+  interface?: string;
+  seconds?: string;
+  assets?: boolean;
+  tls?: boolean;
 }
 
 const PROGRESS_BYTES = 32 * 1024 * 1024;
@@ -37,21 +52,45 @@ const collect = (value: string, earlier: readonly string[]): string[] => [...ear
 const clean = (text: string): string => text.replace(/\p{Cc}/gu, '?');
 
 async function inspect(files: readonly string[], o: Options, terminal: Terminal, deps: NetworkDeps): Promise<void> {
+  if (files.length === 0 && o.interface === undefined)
+    throw new AsepsisError('BAD_REQUEST', 'Name a capture, - for standard input, or an interface with -i.');
+  const options = assessOptions({ sites: o.site, routers: o.router, shared: o.shared }, undefined);
   const store = o.data === undefined ? null : await deps.openStore(o.data);
   try {
     // Ctrl+C ends the program that captures; what it sent until then is still judged. A second one ends this too.
     if (files.includes('-')) process.once('SIGINT', () => terminal.say('Reading what is left …'));
     const inspector = createInspector({ hash: keyedHash(await hashKey(store)) });
     let failed = 0;
-    for (const file of files) failed += (await readOne(file, inspector, terminal)) ? 0 : 1;
+    let lost = 0;
+    for (const file of files) {
+      const end = await readOne(file, inspector, terminal);
+      failed += end.read ? 0 : 1;
+      lost += end.lost;
+    }
+    if (o.interface !== undefined) lost += await readLive(o.interface, o.seconds, inspector, terminal);
     const seen = inspector.finish();
-    const routers = new Set(o.router.map((mac) => mac.toLowerCase()));
-    const observations = assessInspection(seen, { routers });
+    const overrides = await routerOverrides(store);
+    const lastMs = Math.max(0, ...seen.machines.map((machine) => machine.lastMs));
+    const sensor = o.interface ?? 'capture';
+    const observations = [
+      ...assessInspection(seen, { ...options, overrides }),
+      ...(lost > 0 ? lossFinding(sensor, seen, { lost, atMs: lastMs }) : []),
+    ];
+    const machines = assetDrafts(seen, options.isOurs);
     const kept = store
-      ? await recordInspection({ store, clock: deps.clock, observations, pairs: seen.pairs })
+      ? await recordInspection({
+          store,
+          clock: deps.clock,
+          observations,
+          pairs: seen.pairs,
+          machines,
+          routers: judgeRouters(seen),
+        })
       : observations.map(passing);
     terminal.progress('');
-    for (const finding of kept) terminal.out(o.json ? `${JSON.stringify(publicFinding(finding))}\n` : lines(finding));
+    if (o.assets || o.tls) listings(seen, machines, o, terminal);
+    else
+      for (const finding of kept) terminal.out(o.json ? `${JSON.stringify(publicFinding(finding))}\n` : lines(finding));
     summary(seen, kept.length, terminal);
     process.exitCode =
       failed > 0 ? EXIT.failure : kept.some((one) => one.state === 'open') ? EXIT.findings : EXIT.clean;
@@ -60,12 +99,59 @@ async function inspect(files: readonly string[], o: Options, terminal: Terminal,
   }
 }
 
+/** What else was seen, in place of the findings: machines, or who agreed on TLS with which fingerprints. */
+function listings(seen: Inspection, machines: readonly AssetDraft[], o: Options, terminal: Terminal): void {
+  if (o.assets)
+    for (const { firstMs, lastMs, ...machine } of machines) {
+      const record = { ...machine, first_seen: rfc3339(safeMs(firstMs)), last_seen: rfc3339(safeMs(lastMs)) };
+      terminal.out(
+        o.json
+          ? `${JSON.stringify(record)}\n`
+          : clean(`${machine.name}  ${machine.class}  ${machine.macs.join(' ')}  ${machine.reasons.join('; ')}`).concat(
+              '\n',
+            ),
+      );
+    }
+  if (o.tls)
+    for (const one of seen.handshakes)
+      terminal.out(
+        o.json
+          ? `${JSON.stringify(one)}\n`
+          : clean(
+              `${one.client} → ${one.server}:${one.port}  ${one.version}  ${one.name || '-'}  ${one.ja4}  ${one.ja4s}\n`.trim(),
+            ).concat('\n'),
+      );
+}
+
+/** Reads an interface until Ctrl+C or for some seconds; answers how many packets the capture lost. */
+async function readLive(
+  face: string,
+  seconds: string | undefined,
+  inspector: ReturnType<typeof createInspector>,
+  terminal: Terminal,
+): Promise<number> {
+  const limit = seconds === undefined ? null : Number(seconds);
+  if (limit !== null && !(limit > 0 && limit <= 86_400))
+    throw new AsepsisError('BAD_REQUEST', '--seconds is a number from 1 to 86400.');
+  inspector.file(face);
+  const live = await captureLive(face, inspector.frame);
+  terminal.say(`Reading ${face}; Ctrl+C ends it.`);
+  process.once('SIGINT', live.stop);
+  const timer = limit === null ? null : setTimeout(live.stop, limit * 1000);
+  const end = await live.ended.finally(() => {
+    if (timer !== null) clearTimeout(timer);
+    process.removeListener('SIGINT', live.stop);
+  });
+  if (end.lost > 0) terminal.say(`${face}: the capture itself lost ${end.lost} packets.`);
+  return end.lost + end.dropped;
+}
+
 /** False when nothing of the file could be read. */
 async function readOne(
   file: string,
   inspector: ReturnType<typeof createInspector>,
   terminal: Terminal,
-): Promise<boolean> {
+): Promise<{ read: boolean; lost: number }> {
   inspector.file(file);
   let told = 0;
   const end = await readCapture(file, inspector.frame, {
@@ -77,7 +163,7 @@ async function readOne(
   });
   if (end.fault !== null) terminal.say(clean(`${file} ${end.fault} (${end.packets} packets read).`));
   if (end.dropped > 0) terminal.say(clean(`${file}: the capture itself lost ${end.dropped} packets.`));
-  return end.fault === null || end.packets > 0;
+  return { read: end.fault === null || end.packets > 0, lost: end.dropped };
 }
 
 function summary(seen: Inspection, findings: number, terminal: Terminal): void {
@@ -129,9 +215,15 @@ export function networkCommands(program: Command, terminal: Terminal, deps: Netw
   program
     .command('inspect')
     .description('captures (pcap, pcapng, also .gz; - is standard input): who sends patients and passwords in clear')
-    .argument('<files...>', 'captures')
+    .argument('[files...]', 'captures')
+    .option('-i, --interface <name>', 'read a live interface (needs dumpcap or tcpdump, and the right to capture)')
+    .option('--seconds <n>', 'end the live capture after so many seconds')
+    .option('--assets', 'list the machines that were seen instead')
+    .option('--tls', 'list TLS handshakes with JA4 and JA4S instead')
     .option('--json', 'one finding a line')
     .option('-d, --data <folder>', 'keep the findings in this data folder')
     .option('--router <mac>', 'a router that may announce itself; may be repeated', collect, [])
+    .option('--shared <address>', 'an address or MAC that may move (fail-over); may be repeated', collect, [])
+    .option('--site <range>', 'a range on site, such as 10.0.0.0/8; may be repeated', collect, [])
     .action((files: string[], o: Options) => inspect(files, o, terminal, deps));
 }

@@ -59,6 +59,7 @@ export interface Flow {
     kind: string;
     app: string;
     client: number;
+    round: number;
     leak: object;
     pair: object | null;
     names: readonly string[];

@@ -41,6 +41,8 @@ export interface Inspector {
   /** A new capture begins: packet numbers start again. */
   file(name: string): void;
   readonly frame: PacketSink;
+  /** What was seen since the last time; flows stay open. */
+  snapshot(): Inspection;
   finish(): Inspection;
 }
 
@@ -80,6 +82,22 @@ export function createInspector(o: {
       if (!neighbours.read(flow, dir, b, start, end)) readDatagram(report, flow, dir, b, start, end);
     },
   });
+  const gathered = (): Inspection => ({
+    packets: { ...decoder.counts },
+    streams: { ...streams.counts },
+    flows: { opened: table.opened, evicted: table.evicted },
+    memory: { peak: budget.peak, left: budget.used, refused: budget.refused },
+    leaks: [...report.leaks.values()],
+    leaksDropped: report.dropped(),
+    conflicts: [...watch.conflicts.values()],
+    routers: [...watch.routers.values()],
+    pairs: new Map(report.pairs),
+    signs: [...signs.all.values()],
+    handshakes: [...report.handshakes.values()],
+    certificates: report.certificates.conflicts(),
+    machines: assets.machines(),
+    dhcpServers: neighbours.dhcpServers(),
+  });
   return {
     file(name) {
       // Sequence numbers of another capture have nothing to do with these.
@@ -88,24 +106,16 @@ export function createInspector(o: {
       moment.packet = 0;
     },
     frame: decoder.frame,
+    snapshot() {
+      const seen = gathered();
+      report.nextRound();
+      signs.all.clear();
+      watch.conflicts.clear();
+      return seen;
+    },
     finish() {
       table.each((flow) => table.remove(flow));
-      return {
-        packets: decoder.counts,
-        streams: streams.counts,
-        flows: { opened: table.opened, evicted: table.evicted },
-        memory: { peak: budget.peak, left: budget.used, refused: budget.refused },
-        leaks: [...report.leaks.values()],
-        leaksDropped: report.dropped(),
-        conflicts: [...watch.conflicts.values()],
-        routers: [...watch.routers.values()],
-        pairs: report.pairs,
-        signs: [...signs.all.values()],
-        handshakes: [...report.handshakes.values()],
-        certificates: report.certificates.conflicts(),
-        machines: assets.machines(),
-        dhcpServers: neighbours.dhcpServers(),
-      };
+      return gathered();
     },
   };
 }

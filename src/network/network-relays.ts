@@ -1,6 +1,6 @@
-/** What relays change in the judgement of a capture: the last hop on both sides is expected, and what still flows beside a relay says so. Pure. */
+/** What relays change in the judgement of a capture: the last hop on both sides is expected, and what still flows beside a relay says so. */
 
-import type { FindingObservation, Rfc3339 } from '../core/index.ts';
+import { allRecords, type FindingObservation, type Rfc3339, type Store } from '../core/index.ts';
 import type { PairSeen } from './network-report.ts';
 import { type RelayRecord, relayVerdicts } from './relay/index.ts';
 
@@ -38,15 +38,12 @@ export function withRelays(
   });
 }
 
-/** Findings that the capture proves fixed by their relay. */
-export function fixedByRelay(
-  relays: readonly RelayRecord[],
-  pairs: ReadonlyMap<string, PairSeen>,
-  lastClearMs: (finding: string) => number | null,
-): { finding: string; what: string; atMs: number }[] {
-  return relayVerdicts(relays, pairs, lastClearMs).flatMap((verdict) =>
-    verdict.state === 'fixed' ? [{ finding: verdict.relay.finding, what: verdict.why, atMs: verdict.atMs }] : [],
-  );
+/** The pairs of relays that were made for findings. */
+export async function relaysOf(store: Store): Promise<readonly RelayRecord[]> {
+  const relays: RelayRecord[] = [];
+  for await (const row of allRecords((page) => store.records.list('network-relays', {}, page)))
+    relays.push(row.doc as RelayRecord);
+  return relays;
 }
 
 export const lastSeenMs = (evidence: readonly { seen: Rfc3339 }[]): number =>

@@ -91,6 +91,8 @@ export interface Report {
   readonly leaks: ReadonlyMap<string, Leak>;
   /** Leaks that found no more room. */
   dropped(): number;
+  /** Forgets what was gathered, for an inspection that goes on. */
+  nextRound(): void;
   patient(flow: Flow, app: string, what: string, record: PatientRecord, names?: readonly string[]): void;
   credential(flow: Flow, app: string, what: string, secret: string | Uint8Array, field?: string): void;
   /** A clinical protocol in clear, whether or not a patient was in it yet. */
@@ -142,6 +144,8 @@ export function createReport(o: {
   const offers = new Map<string, { offered: Set<string>; none: Set<string> }>();
   let dropped = 0;
   let hashes = 0;
+  /** What flows remember of an earlier round is not theirs any more. */
+  let round = 0;
 
   const ends = (flow: Flow): { client: string; server: string; port: number } => {
     // Without the beginning of a connection the lower port is taken for the server's.
@@ -154,7 +158,13 @@ export function createReport(o: {
   };
   const pair = (flow: Flow, state: PairState): void => {
     const { memo } = flow;
-    if (state === 'clear' && memo !== null && memo.pair !== null && memo.client === flow.client) {
+    if (
+      state === 'clear' &&
+      memo !== null &&
+      memo.pair !== null &&
+      memo.round === round &&
+      memo.client === flow.client
+    ) {
       (memo.pair as { atMs: number }).atMs = moment.timeMs;
       return;
     }
@@ -166,11 +176,17 @@ export function createReport(o: {
     if (known !== undefined && (state === 'unknown' || (known.state === 'clear' && state !== 'clear'))) return;
     const seen = { state, atMs: moment.timeMs };
     pairs.set(key, seen);
-    if (state === 'clear' && memo !== null && memo.client === flow.client) memo.pair = seen;
+    if (state === 'clear' && memo !== null && memo.round === round && memo.client === flow.client) memo.pair = seen;
   };
   const leakOf = (flow: Flow, kind: LeakKind, app: string): Leak | null => {
     const { memo } = flow;
-    if (memo !== null && memo.kind === kind && memo.app === app && memo.client === flow.client) {
+    if (
+      memo !== null &&
+      memo.kind === kind &&
+      memo.app === app &&
+      memo.round === round &&
+      memo.client === flow.client
+    ) {
       const leak = memo.leak as Leak;
       leak.messages++;
       leak.firstMs = Math.min(leak.firstMs, moment.timeMs);
@@ -209,7 +225,7 @@ export function createReport(o: {
     leak.messages++;
     leak.firstMs = Math.min(leak.firstMs, moment.timeMs);
     leak.lastMs = Math.max(leak.lastMs, moment.timeMs);
-    flow.memo = { kind, app, client: flow.client, leak, pair: null, names: [] };
+    flow.memo = { kind, app, client: flow.client, round, leak, pair: null, names: [] };
     return leak;
   };
   const addHash = (leak: Leak, value: string | Uint8Array): void => {
@@ -223,6 +239,14 @@ export function createReport(o: {
     leaks,
     pairs,
     dropped: () => dropped,
+    nextRound() {
+      round++;
+      dropped = 0;
+      hashes = 0;
+      leaks.clear();
+      pairs.clear();
+      handshakes.clear();
+    },
     patient(flow, app, what, record, names = []) {
       const leak = leakOf(flow, 'clear-text-patient-data', app);
       pair(flow, 'clear');

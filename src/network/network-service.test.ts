@@ -11,7 +11,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { systemClock, type Terminal } from '../core/index.ts';
 import { openStore } from '../store/index.ts';
 import { createNetwork, networkCommands, readCapture } from './index.ts';
-import { keyedHash } from './network-service.ts';
+import { keyedHash } from './network-hash.ts';
 import { CANARY, connection, MLLP, pcap, said } from './network-testing.ts';
 
 let dir: string;

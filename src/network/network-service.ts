@@ -1,90 +1,34 @@
-/** Findings and coverage of the network in the store: the key that hashes, what was inspected, how far it is protected. */
+/** Findings, machines and coverage of the network in the store: what was inspected, and how far it is protected. */
 
-import { hash as digest, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import {
-  AsepsisError,
+  type Asset,
+  type AssetId,
   allRecords,
   type Clock,
   type Coverage,
   coverageOf,
   type Finding,
+  type FindingId,
   type FindingObservation,
+  newId,
   openFindings,
   type Rfc3339,
   rfc3339,
   type Store,
 } from '../core/index.ts';
-import { fixedByRelay, lastSeenMs, withRelays } from './network-relays.ts';
+import type { AssetDraft } from './network-asset-records.ts';
+import { lastSeenMs, relaysOf, withRelays } from './network-relays.ts';
 import type { PairSeen, PairState } from './network-report.ts';
-import type { RelayRecord } from './relay/index.ts';
+import type { RouterVerdict } from './network-routers.ts';
+import { safeMs } from './network-text.ts';
+import { type RelayRecord, relayVerdicts } from './relay/index.ts';
 
-const KEY_NAME = 'network.hash-key';
 const PAIRS_NAME = 'network.pairs';
 const PAIRS_MAX = 20_000;
-
-export type Hash = (value: string | Uint8Array) => string;
-
-const BLOCK_BYTES = 64;
-const KNOWN_MAX = 65_536;
-
-/**
- * HMAC-SHA-256 cut to 64 bits: enough to tell patients apart, useless without the key. Written out (RFC 2104 section 2)
- * because making an Hmac object for each message costs ten times the hash.
- */
-export function keyedHash(key: Uint8Array): Hash {
-  const short = key.length > BLOCK_BYTES ? digest('sha256', key, 'buffer') : key;
-  const inner = Buffer.alloc(BLOCK_BYTES, 0x36);
-  const outer = Buffer.alloc(BLOCK_BYTES + 32, 0x5c);
-  for (const [i, byte] of short.entries()) {
-    inner[i] = byte ^ 0x36;
-    outer[i] = byte ^ 0x5c;
-  }
-  const known = new Map<number, string>();
-  const seed = randomBytes(4).readInt32LE();
-  return (value) => {
-    // The same patients come again and again. What is remembered is a number of the value, not the value.
-    const number = quickNumber(value, seed);
-    const before = known.get(number);
-    if (before !== undefined) return before;
-    const made = hmac(value);
-    if (known.size >= KNOWN_MAX) known.clear();
-    known.set(number, made);
-    return made;
-  };
-  function hmac(value: string | Uint8Array): string {
-    const text = typeof value === 'string' ? Buffer.from(value) : value;
-    outer.set(digest('sha256', Buffer.concat([inner, text]), 'buffer'), BLOCK_BYTES);
-    return digest('sha256', outer, 'hex').slice(0, 16);
-  }
-}
-
-/** Two 32-bit mixes of a value as one number of 53 bits: equal for different values once in a million million. */
-function quickNumber(value: string | Uint8Array, seed: number): number {
-  let a = seed ^ 0x9e3779b9;
-  let z = seed ^ 0x85ebca6b;
-  const text = typeof value === 'string';
-  for (let i = 0; i < value.length; i++) {
-    const c = text ? value.charCodeAt(i) : value[i]!;
-    a = Math.imul(a ^ c, 0x9e3779b1);
-    z = Math.imul(z ^ c, 0x5f356495);
-    a = (a << 13) | (a >>> 19);
-  }
-  a = Math.imul(a ^ (a >>> 16), 0x85ebca6b) ^ Math.imul(z ^ (z >>> 13), 0xc2b2ae35);
-  z = Math.imul(z ^ (z >>> 16), 0x85ebca6b) ^ Math.imul(a ^ (a >>> 13), 0xc2b2ae35);
-  return (z & 0x1fffff) * 4294967296 + (a >>> 0);
-}
-
-/** The installation's key, made once; without a store a key that nobody will know again. */
-export async function hashKey(store: Store | null): Promise<Uint8Array> {
-  if (store === null) return randomBytes(32);
-  const known = await store.values.get(KEY_NAME);
-  if (known !== null) return Buffer.from(known, 'base64');
-  const fresh = randomBytes(32);
-  if (await store.values.compareAndSet(KEY_NAME, null, fresh.toString('base64'))) return fresh;
-  const theirs = await store.values.get(KEY_NAME);
-  if (theirs === null) throw new AsepsisError('STORE_UNAVAILABLE', 'The key of the network room cannot be kept.');
-  return Buffer.from(theirs, 'base64');
-}
+/** Machines that captures may add: a spoofed flood must not fill the list of assets. */
+const ASSETS_MAX = 50_000;
+const ASSETS_AT_ONCE_MAX = 5000;
 
 interface Inspected {
   readonly at: string;
@@ -102,14 +46,18 @@ export async function recordInspection(o: {
   clock: Clock;
   observations: readonly FindingObservation[];
   pairs: ReadonlyMap<string, PairSeen>;
+  machines?: readonly AssetDraft[];
+  routers?: readonly RouterVerdict[];
+  exercise?: boolean;
 }): Promise<readonly Finding[]> {
   const at = rfc3339(o.clock.now());
   return o.store.transaction(async (store) => {
     const relays = await relaysOf(store);
     const findings = await store.findings.observe(withRelays(o.observations, relays, o.pairs), at);
-    const seenNow = new Set<string>(findings.map((finding) => finding.id));
-    await fixProtected(store, o.pairs, seenNow, at);
-    await fixRelayed(store, relays, o.pairs, seenNow, at);
+    await fixProtected(store, o.pairs, new Set(findings.map((finding) => finding.id)), at);
+    await judgeRelays(store, o.pairs, at);
+    await keepMachines(store, o.clock, o.machines ?? [], o.exercise === true);
+    await keepRouters(store, o.routers ?? [], at);
     const known = await inspected(store);
     const pairs = new Map(Object.entries(known?.pairs ?? {}));
     for (const [key, { state }] of o.pairs) {
@@ -124,34 +72,6 @@ export async function recordInspection(o: {
     await store.values.set(PAIRS_NAME, JSON.stringify({ at, pairs: Object.fromEntries(pairs) } satisfies Inspected));
     return findings;
   });
-}
-
-async function relaysOf(store: Store): Promise<readonly RelayRecord[]> {
-  const relays: RelayRecord[] = [];
-  for await (const row of allRecords((page) => store.records.list('network-relays', {}, page)))
-    relays.push(row.doc as RelayRecord);
-  return relays;
-}
-
-/** Open findings for which a relay was made, and which the capture proves ended by it. */
-async function fixRelayed(
-  store: Store,
-  relays: readonly RelayRecord[],
-  pairs: ReadonlyMap<string, PairSeen>,
-  seenNow: ReadonlySet<string>,
-  at: Rfc3339,
-): Promise<void> {
-  const open = new Map<string, Finding>();
-  for (const relay of relays) {
-    const finding = await store.findings.get(relay.finding as Finding['id']);
-    if (finding?.state === 'open' && !seenNow.has(finding.id)) open.set(finding.id, finding);
-  }
-  const lastMs = (id: string) => {
-    const finding = open.get(id);
-    return finding === undefined ? null : lastSeenMs(finding.evidence);
-  };
-  for (const { finding, what, atMs } of fixedByRelay(relays, pairs, lastMs))
-    await store.findings.fix(finding as Finding['id'], { what, seen: rfc3339(atMs) }, at);
 }
 
 /** Open findings whose two machines now speak protected on the same port, later than the finding was seen, are fixed. */
@@ -172,6 +92,114 @@ async function fixProtected(
     const flow = finding.key.slice(0, finding.key.lastIndexOf('/'));
     await store.findings.fix(finding.id, { what: `A later capture shows ${flow} protected`, seen: rfc3339(atMs) }, at);
   }
+}
+
+/** Pairs of relays that were made for a finding: the captures say whether its clear text ended. */
+async function judgeRelays(store: Store, pairs: ReadonlyMap<string, PairSeen>, at: Rfc3339): Promise<void> {
+  const rows = (await store.records.list('network-relays', {}, { limit: 500 })).items;
+  if (rows.length === 0) return;
+  const relays = rows.map((row) => row.doc as RelayRecord);
+  const lastClear = new Map<string, number>();
+  for (const relay of relays) {
+    const finding = await store.findings.get(relay.finding as FindingId);
+    if (finding?.state === 'open') lastClear.set(relay.finding, lastSeenMs(finding.evidence));
+  }
+  for (const verdict of relayVerdicts(relays, pairs, (finding) => lastClear.get(finding) ?? null)) {
+    const row = rows.find((one) => (one.doc as RelayRecord).finding === verdict.relay.finding);
+    if (!row) continue;
+    if (verdict.state === 'fixed')
+      await store.findings.fix(
+        verdict.relay.finding as FindingId,
+        { what: verdict.why, seen: rfc3339(safeMs(verdict.atMs)) },
+        at,
+      );
+    const doc = { ...(row.doc as RelayRecord), state: verdict.state, why: verdict.why, judged: at };
+    await store.records.put('network-relays', [{ id: row.id, order: row.order, tag: row.tag, doc }]);
+  }
+}
+
+/** What a person said of an asset stays; what captures know better is added. */
+async function keepMachines(
+  store: Store,
+  clock: Clock,
+  drafts: readonly AssetDraft[],
+  exercise: boolean,
+): Promise<void> {
+  let room = ASSETS_MAX - (await store.assets.count({}));
+  for (const draft of drafts.slice(0, ASSETS_AT_ONCE_MAX)) {
+    const { firstMs, lastMs, ...machine } = draft;
+    const first = rfc3339(Math.min(safeMs(firstMs), clock.now()));
+    const last = rfc3339(Math.min(safeMs(lastMs), clock.now()));
+    const known = await store.assets.byName(draft.name);
+    if (known) {
+      const merge = <T>(a: readonly T[], b: readonly T[], most: number): T[] =>
+        [...new Set([...a, ...b])].slice(0, most);
+      await store.assets.upsert({
+        ...known,
+        class: known.class === 'unknown' ? machine.class : known.class,
+        addresses: merge(known.addresses, machine.addresses, 64),
+        macs: merge(known.macs, machine.macs, 64),
+        reasons: merge(machine.reasons, known.reasons, 16),
+        seen_by: merge(known.seen_by, ['network'], 32),
+        ...(known.os === undefined && machine.os !== undefined ? { os: machine.os } : {}),
+        last_seen: last < known.last_seen ? known.last_seen : last,
+      });
+    } else if (room-- > 0) {
+      const asset: Asset = {
+        id: newId<AssetId>('asset', clock.now(), randomBytes(10)),
+        ...machine,
+        criticality: 'unknown',
+        external: null,
+        seen_by: ['network'],
+        first_seen: first,
+        last_seen: last,
+        exercise,
+      };
+      await store.assets.upsert(asset);
+    }
+  }
+}
+
+/** What is kept of a router: the last verdict, and what a person said against it. */
+export interface RouterDoc extends RouterVerdict {
+  readonly seen: string;
+  readonly override?: {
+    readonly verdict: RouterVerdict['verdict'];
+    readonly owner: string;
+    readonly reason: string;
+    readonly at: string;
+  };
+}
+
+async function keepRouters(store: Store, routers: readonly RouterVerdict[], at: Rfc3339): Promise<void> {
+  for (const router of routers) {
+    const known = await store.records.get('network-routers', router.mac);
+    const override = (known?.doc as RouterDoc | undefined)?.override;
+    const doc: RouterDoc = { ...router, seen: at, ...(override === undefined ? {} : { override }) };
+    await store.records.put('network-routers', [
+      {
+        id: router.mac,
+        order: safeMs(router.lastMs),
+        tag: override?.verdict ?? router.verdict,
+        search: `${router.mac} ${router.vendor ?? ''} ${router.addresses.join(' ')}`,
+        doc,
+      },
+    ]);
+  }
+}
+
+/** Verdicts of people, by MAC. */
+export async function routerOverrides(
+  store: Store | null,
+): Promise<Map<string, { verdict: RouterVerdict['verdict']; owner: string }>> {
+  const known = new Map<string, { verdict: RouterVerdict['verdict']; owner: string }>();
+  if (store === null) return known;
+  const page = await store.records.list('network-routers', {}, { limit: 1000 });
+  for (const row of page.items) {
+    const { override } = row.doc as RouterDoc;
+    if (override) known.set(row.id, { verdict: override.verdict, owner: override.owner });
+  }
+  return known;
 }
 
 /** How far what was inspected is protected; captures that nobody took stay unknown, and so does the room without any. */

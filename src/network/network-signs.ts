@@ -32,7 +32,7 @@ export interface Sign {
 }
 
 export interface Signs {
-  readonly all: ReadonlyMap<string, Sign>;
+  readonly all: Map<string, Sign>;
   /** The sign of this kind, suspect and address, made when it is new; null when there is no more room. */
   add(kind: SignKind, suspect: string, address: string, affected?: string): Sign | null;
 }

@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { assessInspection } from './network-assess.ts';
 import { createCaptureReader } from './network-capture.ts';
+import { keyedHash } from './network-hash.ts';
 import { createInspector } from './network-inspect.ts';
-import { keyedHash } from './network-service.ts';
 
 export interface Sent {
   readonly from: 'client' | 'server';

@@ -37,8 +37,8 @@ export interface Router extends Sighting {
 }
 
 export interface Watch extends LinkWatch {
-  readonly conflicts: ReadonlyMap<string, ArpConflict>;
-  readonly routers: ReadonlyMap<string, Router>;
+  readonly conflicts: Map<string, ArpConflict>;
+  readonly routers: Map<string, Router>;
 }
 
 /** MACs that are meant to move between machines: VRRP and CARP (RFC 9568 section 7.3), HSRP versions 1 and 2, GLBP. */
