@@ -9,6 +9,7 @@ import { INVENTORY_FORMATS, type InventoryFormat, type InventoryOptions, readInv
 import { bundleKey, exportBundle, fingerprint, importBundle, publicKeyOf } from './patching-bundle.ts';
 import { columnPairs } from './patching-columns.ts';
 import { type Generation, openLibrary } from './patching-library.ts';
+import { ownInventory } from './patching-own.ts';
 import { createPatchingService } from './patching-service.ts';
 import { updateFeeds } from './patching-update.ts';
 
@@ -22,6 +23,7 @@ interface Where {
   readonly config?: string;
   readonly json?: boolean;
 }
+type ImportOptions = Where & InventoryOptions & { source?: string; format?: InventoryFormat; thisMachine?: boolean };
 const DATA = ['-d, --data <folder>', 'the folder that holds everything', './data'] as const;
 const CONFIG = ['-c, --config <file>', 'the configuration (otherwise asepsis.yaml in the data folder)'] as const;
 const TRUSTED = 'patching.trusted-bundle-keys';
@@ -45,16 +47,17 @@ export function deskCommands(patch: Command, terminal: Terminal, open: OpenInsta
   patch
     .command('import')
     .description('inventories into the installation: assets, software, and findings with their life')
-    .argument('<files...>', 'as of patch match, asset registers and Excel workbooks too')
+    .argument('[files...]', 'as of patch match, asset registers and Excel workbooks too')
     .option(...DATA)
     .option(...CONFIG)
+    .option('--this-machine', 'the packages of this machine')
     .option('--source <name>', 'who says it; otherwise the kind of the file')
     .option('--asset <name>', 'whose software it is, where an inventory does not say')
     .option('--release <name>', 'the distribution where an inventory does not say, such as "Debian:12"')
     .addOption(new Option('--format <name>', 'where it cannot be told').choices([...INVENTORY_FORMATS]))
     .option('--columns <pairs>', 'headings of a table: host=Computer,name=Product,version=Version', columnPairs)
     .option('--json', 'what became of each file, one object a line')
-    .action(async (files: string[], o: Where & InventoryOptions & { source?: string; format?: InventoryFormat }) => {
+    .action(async (files: string[], o: ImportOptions) => {
       process.exitCode = await within(o, (at) => importFiles(files, o, at, terminal));
     });
   patch
@@ -77,7 +80,7 @@ export function deskCommands(patch: Command, terminal: Terminal, open: OpenInsta
 
 async function importFiles(
   files: readonly string[],
-  o: Where & InventoryOptions & { source?: string },
+  o: ImportOptions,
   { dataDir, store }: { dataDir: string; store: Store },
   terminal: Terminal,
 ): Promise<number> {
@@ -89,12 +92,13 @@ async function importFiles(
     ...(format && { format }),
     ...(columns && { columns }),
   };
+  if (files.length === 0 && !o.thisMachine) throw new AsepsisError('BAD_REQUEST', 'Name files, or --this-machine.');
   let failed = 0;
-  for (const path of files) {
+  for (const path of [...(o.thisMachine ? ['this machine'] : []), ...files]) {
     terminal.progress(`Reading ${path}`);
     try {
-      const inventory = await readInventory(path, options);
-      const result = await service.take(inventory, o.source ?? inventory.format);
+      const inventory = path === 'this machine' ? await ownInventory() : await readInventory(path, options);
+      const result = await service.take(inventory, o.source ?? (path === 'this machine' ? path : inventory.format));
       terminal.progress('');
       if (o.json) terminal.out(`${JSON.stringify({ file: basename(path), format: inventory.format, ...result })}\n`);
       else {

@@ -5,6 +5,7 @@ import { type AssetContext, type Policy, policyOf } from './policy/index.ts';
 
 const POLICY = 'patching-policy';
 const ANSWERS = 'patching-answers';
+const SUMMARIES = 'patching-assets';
 
 export async function readPolicy(store: Store): Promise<Policy | null> {
   const record = await store.records.get(POLICY, 'policy');
@@ -60,3 +61,41 @@ export async function exposureOf(store: Store, asset: Asset): Promise<Pick<Asset
 const isOutside = (data: Readonly<Record<string, unknown>> | undefined) =>
   data !== undefined &&
   (data.from === 'outside' || data.vantage === 'external' || data.exposed === true || data.external === true);
+
+/** What the room knows of an asset beside its record: who said it, when, and what could not be judged. */
+export interface AssetSummary {
+  readonly asset: string;
+  readonly name: string;
+  readonly pair?: string | undefined;
+  readonly vendor?: string | undefined;
+  readonly model?: string | undefined;
+  readonly version?: string | undefined;
+  readonly department?: string | undefined;
+  readonly release?: string | undefined;
+  readonly kernel?: string | undefined;
+  readonly newest_ms: number;
+  readonly judged_at: string;
+  readonly sources: readonly { readonly source: string; readonly format: string; readonly at: string }[];
+  readonly judged: number;
+  readonly unjudged: readonly { readonly reason: string; readonly count: number }[];
+  readonly unknown: number;
+  readonly cleared: number;
+  readonly notes: readonly string[];
+}
+
+export async function writeAssetSummary(store: Store, summary: AssetSummary): Promise<void> {
+  await store.records.put(SUMMARIES, [
+    { id: summary.asset, order: summary.newest_ms, search: summary.name, doc: summary },
+  ]);
+}
+
+export async function readAssetSummaries(store: Store): Promise<Map<string, AssetSummary>> {
+  const found = new Map<string, AssetSummary>();
+  for await (const record of allRecords((page) => store.records.list(SUMMARIES, {}, page)))
+    found.set(record.id, record.doc as AssetSummary);
+  return found;
+}
+
+export async function readAssetSummary(store: Store, asset: string): Promise<AssetSummary | null> {
+  return ((await store.records.get(SUMMARIES, asset))?.doc as AssetSummary | undefined) ?? null;
+}

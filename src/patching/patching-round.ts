@@ -39,7 +39,7 @@ export async function patchingRound(context: RoundContext): Promise<RoundResult>
   const pending = await pendingUpdates(machine);
   if (pending === null) notSeen.push('Pending updates: neither apt-get nor dnf answers on this machine.');
   else {
-    judged.push('missing-update');
+    judged.push('pending-update');
     findings.push(...pending.updates.map((update) => missingUpdate(update, pending.command, asset, now)));
     const lists = await listsAge(machine, now);
     judged.push('stale-package-lists');
@@ -152,7 +152,7 @@ const evidence = (what: string, now: number, command: string, data?: Evidence['d
 function missingUpdate(update: PendingUpdate, command: string, asset: AssetRef, now: number): FindingObservation {
   return {
     room: 'patching',
-    kind: 'missing-update',
+    kind: 'pending-update',
     key: update.name,
     severity: update.security ? 'high' : 'low',
     asset,

@@ -22,10 +22,10 @@ import { joinFacts } from './inventories/index.ts';
 import { createIdentityIndex, type Identity, type IdentityIndex, learn, mergeAsset } from './patching-assets.ts';
 import { gone, JUDGED_KINDS, type Looked } from './patching-close.ts';
 import { openLibrary } from './patching-library.ts';
-import { createJudge, type Judge, staleInLibrary } from './patching-match.ts';
+import { createJudge, type HostResult, type Judge, staleInLibrary } from './patching-match.ts';
 import type { SoftwareRecord } from './patching-package.ts';
 import { type InventoryPart, joinParts, openParts, type WholeInventory } from './patching-parts.ts';
-import { exposureOf, readAnswers, readPolicy } from './patching-records.ts';
+import { exposureOf, readAnswers, readPolicy, writeAssetSummary } from './patching-records.ts';
 import { type AssetContext, DEFAULT_POLICY, type Policy } from './policy/index.ts';
 
 export interface ImportResult {
@@ -221,6 +221,7 @@ export function createPatchingService(o: {
       hasDevices: devices.size > 0,
       reportsOldCode: whole.facts.oldCode !== undefined,
     });
+    await keepSummary(asset, all, whole, result, at);
     const opened = seen.filter((one) => one.first_seen === at || (one.reopened > 0 && one.last_seen === at)).length;
     return { asset, result, findings: seen.length, opened, fixed };
   }
@@ -240,6 +241,29 @@ export function createPatchingService(o: {
       if (proof) await store.findings.fix(finding.id, proof, at);
     }
     return proofs.size;
+  }
+
+  async function keepSummary(
+    asset: Asset,
+    all: readonly InventoryPart[],
+    whole: WholeInventory,
+    result: HostResult,
+    at: Asset['last_seen'],
+  ): Promise<void> {
+    const { pair, vendor, model, version, department, release, kernel } = whole.facts;
+    await writeAssetSummary(store, {
+      asset: asset.id,
+      name: asset.name,
+      ...{ pair, vendor, model, version, department, release, kernel },
+      newest_ms: whole.newestMs,
+      judged_at: at,
+      sources: all.map(({ source, format, atMs }) => ({ source, format, at: rfc3339(atMs) })),
+      judged: result.judged,
+      unjudged: result.unjudged,
+      unknown: result.unknown,
+      cleared: result.cleared,
+      notes: whole.notes.slice(0, 20),
+    });
   }
 
   async function keepSoftware(asset: Asset, whole: WholeInventory, at: Asset['last_seen']): Promise<void> {

@@ -1,0 +1,431 @@
+/** The room's routes: actions, windows, plans, feeds, reach, questions about devices, exceptions. */
+
+import { randomBytes } from 'node:crypto';
+import { Type } from 'typebox';
+import {
+  AsepsisError,
+  AssetIdSchema,
+  audited,
+  closed,
+  type FindingId,
+  FindingIdSchema,
+  FindingSchema,
+  found,
+  listOf,
+  oneOf,
+  type RoomServices,
+  rfc3339,
+  type TypedApp,
+} from '../core/index.ts';
+import { BLACKOUTS, type PatchingDesk, type PlanDoc, readDocs, WINDOWS } from './patching-desk.ts';
+import { readAssetSummary, readPolicy, writeAnswer, writePolicy } from './patching-records.ts';
+import {
+  ActionSchema,
+  type BlackoutDoc,
+  BlackoutSchema,
+  PLAN_STATES,
+  PlanSchema,
+  TASK_STATES,
+  type WindowDoc,
+  WindowSchema,
+} from './patching-schema.ts';
+import type { PatchingService } from './patching-service.ts';
+import { planAnsible, planCalendar, planCsv } from './plan/index.ts';
+import { DEFAULT_POLICY, type Policy, PolicySchema, policyOf } from './policy/index.ts';
+
+export interface PatchingDeps {
+  readonly services: RoomServices;
+  readonly service: PatchingService;
+  readonly desk: PatchingDesk;
+}
+const tags = ['patching'];
+const id = Type.String({ minLength: 1, maxLength: 250 });
+const ACTIONS_MAX = 500;
+const DAY_MS = 86_400_000;
+const EXCEPTION_DAYS_MAX = 366;
+
+export function actionRoutes(app: TypedApp, { desk, services }: PatchingDeps): void {
+  app.get(
+    '/v1/patching/actions',
+    {
+      config: { access: 'viewer' },
+      schema: {
+        summary: 'What to do first: actions by the risk that they take away',
+        tags,
+        response: { 200: listOf(ActionSchema) },
+      },
+    },
+    async () => ({
+      items: (await desk.actions()).slice(0, ACTIONS_MAX).map(({ findings, assets, disrupts: _, ...one }) => ({
+        ...one,
+        findings: findings.length,
+        assets: assets.length,
+        example: assets
+          .slice(0, 5)
+          .map((asset) => asset.name)
+          .join(', '),
+      })),
+      next: null,
+    }),
+  );
+  app.get(
+    '/v1/patching/times',
+    { config: { access: 'viewer' }, schema: { summary: 'Time to remediate, its trend, and deadlines kept', tags } },
+    async () => desk.times(),
+  );
+  app.get(
+    '/v1/patching/reach',
+    {
+      config: { access: 'viewer' },
+      schema: {
+        summary: 'Where a vulnerability or package is open',
+        tags,
+        querystring: Type.Object({ name: Type.String({ minLength: 2, maxLength: 128 }) }, closed),
+        response: {
+          200: Type.Object({
+            name: Type.String(),
+            assets: Type.Integer(),
+            fixed: Type.Integer(),
+            open: Type.Array(FindingSchema),
+          }),
+        },
+      },
+    },
+    async ({ query }) => {
+      const reach = await desk.reach(query.name);
+      return { ...reach, open: reach.open.slice(0, 500) };
+    },
+  );
+  app.get(
+    '/v1/patching/assets/:id',
+    {
+      config: { access: 'viewer' },
+      schema: {
+        summary: 'Where the inventory of an asset comes from, and what could not be judged',
+        tags,
+        params: Type.Object({ id: AssetIdSchema }),
+      },
+    },
+    async ({ params }) => found(await readAssetSummary(services.store, params.id), 'inventory'),
+  );
+}
+
+export function policyRoutes(app: TypedApp, { services, service, desk }: PatchingDeps): void {
+  app.get(
+    '/v1/patching/policy',
+    {
+      config: { access: 'viewer' },
+      schema: { summary: 'By when what has to be done', tags, response: { 200: PolicySchema } },
+    },
+    async () => (await readPolicy(services.store)) ?? DEFAULT_POLICY,
+  );
+  app.post(
+    '/v1/patching/policy',
+    {
+      config: { access: 'lead' },
+      schema: {
+        summary: 'Replaces the local policy; deadlines are made anew',
+        tags,
+        body: PolicySchema,
+        response: { 200: PolicySchema },
+      },
+    },
+    async (request) => {
+      const policy: Policy = policyOf(request.body);
+      await writePolicy(services.store, policy);
+      await audited(services, request, { action: 'patching.policy', detail: policy.name });
+      service.reload();
+      desk.forget();
+      return policy;
+    },
+  );
+}
+
+const made = (prefix: string, now: number) => `${prefix}-${now.toString(36)}-${randomBytes(4).toString('hex')}`;
+
+export function windowRoutes(app: TypedApp, { services }: PatchingDeps): void {
+  for (const [path, collection, schema, what] of [
+    ['/v1/patching/windows', WINDOWS, WindowSchema, 'maintenance windows'],
+    ['/v1/patching/blackouts', BLACKOUTS, BlackoutSchema, 'times when care must not be disturbed'],
+  ] as const) {
+    const Full = Type.Intersect([schema, Type.Object({ id })]);
+    app.get(
+      path,
+      { config: { access: 'viewer' }, schema: { summary: `The ${what}`, tags, response: { 200: listOf(Full) } } },
+      async () => ({ items: await readDocs<WindowDoc>(services.store, collection), next: null }),
+    );
+    app.post(
+      path,
+      {
+        config: { access: 'analyst' },
+        schema: { summary: `Adds to the ${what}`, tags, body: schema, response: { 200: Full } },
+      },
+      async (request) => {
+        const body = request.body as Omit<WindowDoc, 'id'> | Omit<BlackoutDoc, 'id'>;
+        const [starts, ends] = [Date.parse(body.starts), Date.parse(body.ends)];
+        if (!(ends > starts) || ends - starts > 31 * DAY_MS)
+          throw new AsepsisError('BAD_REQUEST', 'It ends after it starts, at most 31 days later.');
+        const doc = { ...body, id: made(collection === WINDOWS ? 'win' : 'blk', services.clock.now()) };
+        await services.store.records.put(collection, [{ id: doc.id, order: starts, doc }]);
+        await audited(services, request, { action: 'patching.window', target: doc.id, detail: doc.name });
+        return doc as WindowDoc;
+      },
+    );
+    app.delete(
+      `${path}/:id`,
+      {
+        config: { access: 'analyst' },
+        schema: { summary: `Removes from the ${what}`, tags, params: Type.Object({ id }) },
+      },
+      async (request) => {
+        const gone = await services.store.records.delete(collection, [request.params.id]);
+        if (gone === 0) throw new AsepsisError('NOT_FOUND', 'There is no such window.');
+        await audited(services, request, { action: 'patching.window-remove', target: request.params.id });
+        return { ok: true };
+      },
+    );
+  }
+}
+
+export function planRoutes(app: TypedApp, { services, desk }: PatchingDeps): void {
+  const params = Type.Object({ id });
+  app.get(
+    '/v1/patching/plans',
+    {
+      config: { access: 'viewer' },
+      schema: {
+        summary: 'Plans, newest first',
+        tags,
+        response: {
+          200: listOf(
+            Type.Object({
+              id: Type.String(),
+              name: Type.String(),
+              state: oneOf(PLAN_STATES),
+              created: Type.String(),
+              by: Type.String(),
+              tasks: Type.Integer(),
+              unplaced: Type.Integer(),
+            }),
+          ),
+        },
+      },
+    },
+    async () => ({
+      items: (await desk.plans()).map(({ id: plan, name, state, created, by, tasks, unplaced }) => ({
+        id: plan,
+        name,
+        state,
+        created,
+        by,
+        tasks: tasks.length,
+        unplaced: unplaced.length,
+      })),
+      next: null,
+    }),
+  );
+  app.post(
+    '/v1/patching/plans',
+    {
+      config: { access: 'analyst' },
+      schema: {
+        summary: 'Packs actions into maintenance windows',
+        tags,
+        body: Type.Object(
+          {
+            name: Type.String({ minLength: 1, maxLength: 120 }),
+            windows: Type.Array(id, { maxItems: 100, default: [], description: 'Empty: all' }),
+            actions: Type.Array(id, { maxItems: 1000, default: [], description: 'Empty: all' }),
+          },
+          closed,
+        ),
+        response: { 200: PlanSchema },
+      },
+    },
+    async (request) => {
+      const plan = await desk.makePlan({ ...request.body, by: request.caller?.name ?? 'unknown' });
+      await audited(services, request, {
+        action: 'patching.plan',
+        target: plan.id,
+        detail: `${plan.tasks.length} tasks`,
+      });
+      return desk.view(plan);
+    },
+  );
+  app.get(
+    '/v1/patching/plans/:id',
+    {
+      config: { access: 'viewer' },
+      schema: { summary: 'A plan with the proof of each task', tags, params, response: { 200: PlanSchema } },
+    },
+    async (request) => desk.view(await desk.plan(request.params.id)),
+  );
+  app.post(
+    '/v1/patching/plans/:id/approve',
+    {
+      config: { access: 'lead' },
+      schema: { summary: 'Approves a draft; its tasks go out as tickets', tags, params, response: { 200: PlanSchema } },
+    },
+    async (request) => {
+      const plan = await desk.approve(request.params.id);
+      await audited(services, request, { action: 'patching.plan-approve', target: plan.id });
+      await queueTickets(services, plan);
+      return desk.view(plan);
+    },
+  );
+  app.post(
+    '/v1/patching/plans/:id/tasks',
+    {
+      config: { access: 'analyst' },
+      schema: {
+        summary: 'The state of a task, from a person or a ticket system; "done" is a claim until it is proven',
+        tags,
+        params,
+        body: Type.Object(
+          { task: id, status: oneOf(TASK_STATES), note: Type.String({ maxLength: 1000, default: '' }) },
+          closed,
+        ),
+        response: { 200: PlanSchema },
+      },
+    },
+    async (request) => {
+      const { task, status, note } = request.body;
+      const plan = await desk.setTask(request.params.id, task, { status, note, by: request.caller?.name ?? 'unknown' });
+      await audited(services, request, { action: 'patching.task', target: `${plan.id} ${task}`, detail: status });
+      return desk.view(plan);
+    },
+  );
+  app.get(
+    '/v1/patching/plans/:id/export',
+    {
+      config: { access: 'viewer' },
+      schema: {
+        summary: 'A plan as iCalendar, CSV, JSON, or for Ansible',
+        tags,
+        params,
+        querystring: Type.Object(
+          { format: oneOf(['ical', 'csv', 'json', 'ansible-inventory', 'ansible-playbook'] as const) },
+          closed,
+        ),
+      },
+    },
+    async (request, reply) => {
+      const { plan, packages } = await desk.exported(request.params.id);
+      const { format } = request.query;
+      const send = (type: string, file: string, text: string) =>
+        reply.header('content-type', type).header('content-disposition', `attachment; filename="${file}"`).send(text);
+      if (format === 'ical') return send('text/calendar; charset=utf-8', 'plan.ics', planCalendar(plan));
+      if (format === 'csv') return send('text/csv; charset=utf-8', 'plan.csv', planCsv(plan));
+      if (format === 'json')
+        return send(
+          'application/json',
+          'plan.json',
+          JSON.stringify({ ...plan, status: Object.fromEntries(plan.status) }),
+        );
+      const { inventory, playbook } = planAnsible(plan, packages);
+      return format === 'ansible-inventory'
+        ? send('text/yaml', 'inventory.yaml', inventory)
+        : send('text/yaml', 'playbook.yaml', playbook);
+    },
+  );
+}
+
+export const TICKETS = 'patching-tickets';
+
+/** One ticket a task; sent by the work in the background, once and again until it arrives. */
+async function queueTickets(services: RoomServices, plan: PlanDoc): Promise<void> {
+  if (services.config.patching.tickets === undefined) return;
+  for (const task of plan.tasks)
+    await services.store.records.insert(TICKETS, {
+      id: `${plan.id}/${task.id}`.slice(0, 250),
+      order: services.clock.now(),
+      tag: 'due',
+      doc: { plan: plan.id, plan_name: plan.name, task, attempts: 0, last_error: null },
+    });
+}
+
+export function questionRoutes(app: TypedApp, { services, service, desk }: PatchingDeps): void {
+  app.post(
+    '/v1/patching/questions/:id',
+    {
+      config: { access: 'analyst' },
+      schema: {
+        summary: 'What biomedical engineering answered to the question of an advisory about a device',
+        tags,
+        params: Type.Object({ id: FindingIdSchema }),
+        body: Type.Object({ affected: Type.Boolean(), note: Type.String({ maxLength: 1000, default: '' }) }, closed),
+        response: { 200: FindingSchema },
+      },
+    },
+    async (request) => {
+      const finding = found(await services.store.findings.get(request.params.id as FindingId), 'question');
+      if (finding.kind !== 'device-advisory-question' || !finding.asset.id)
+        throw new AsepsisError('BAD_REQUEST', 'That finding asks no question.');
+      const { affected, note } = request.body;
+      const by = request.caller?.name ?? 'unknown';
+      const at = rfc3339(services.clock.now());
+      await writeAnswer(services.store, finding.asset.id, { advisory: finding.key, affected, note, by, at });
+      await audited(services, request, {
+        action: 'patching.answer',
+        target: finding.id,
+        detail: affected ? 'affected' : 'not affected',
+      });
+      const proof = {
+        what: `${by} answered that the device is ${affected ? 'affected; see the finding of the advisory' : 'not affected'}. ${note}`
+          .trim()
+          .slice(0, 4000),
+        seen: at,
+      };
+      const answered = found(await services.store.findings.fix(finding.id, proof, at), 'question');
+      await service.judgeOne(finding.asset.id);
+      desk.forget();
+      return answered;
+    },
+  );
+  app.post(
+    '/v1/patching/exceptions',
+    {
+      config: { access: 'lead' },
+      schema: {
+        summary: 'An exception for findings until a day: owner, reason, compensating control; it opens again by itself',
+        tags,
+        body: Type.Object(
+          {
+            findings: Type.Array(FindingIdSchema, { minItems: 1, maxItems: 1000 }),
+            owner: Type.String({ minLength: 1, maxLength: 200 }),
+            reason: Type.String({ minLength: 3, maxLength: 1500 }),
+            control: Type.String({ minLength: 3, maxLength: 1500, description: 'What protects meanwhile' }),
+            until: Type.String({ format: 'date-time', maxLength: 32 }),
+          },
+          closed,
+        ),
+        response: { 200: Type.Object({ accepted: Type.Integer(), until: Type.String(), missing: Type.Integer() }) },
+      },
+    },
+    async (request) => {
+      const { findings, owner, reason, control } = request.body;
+      const now = services.clock.now();
+      const until = Date.parse(request.body.until);
+      if (!(until > now && until <= now + EXCEPTION_DAYS_MAX * DAY_MS))
+        throw new AsepsisError('BAD_REQUEST', '"until" lies in the future, at most a year from now.');
+      const by = request.caller?.name ?? 'unknown';
+      let accepted = 0;
+      for (const one of findings) {
+        const known = await services.store.findings.get(one as FindingId);
+        if (known?.room !== 'patching') continue;
+        const done = await services.store.findings.accept(
+          one as FindingId,
+          { owner, reason: `${reason} Until then: ${control}`, until: rfc3339(until), by },
+          rfc3339(now),
+        );
+        if (done) accepted++;
+      }
+      await audited(services, request, {
+        action: 'patching.exception',
+        detail: `${accepted} findings until ${rfc3339(until).slice(0, 10)}, owner ${owner}`,
+      });
+      desk.forget();
+      return { accepted, until: rfc3339(until), missing: findings.length - accepted };
+    },
+  );
+}
