@@ -12,12 +12,6 @@ import { NODE, ROOT, ready, step } from './ready.mjs';
 const NEEDED = {
   sshd: 'openssh-server',
   hydra: 'hydra',
-  nmap: 'nmap',
-  nft: 'nftables',
-  ip: 'iproute2',
-  ulogd: 'ulogd2',
-  'crowdsec-firewall-bouncer': 'crowdsec-firewall-bouncer',
-  getfattr: 'attr',
   rsyslogd: 'rsyslog',
   logrotate: 'logrotate',
   zstd: 'zstd',
@@ -36,6 +30,9 @@ const PEERS = {
   slapd: 'slapd',
   ldapadd: 'ldap-utils',
   strace: 'strace',
+  ulogd: 'ulogd2',
+  'crowdsec-firewall-bouncer': 'crowdsec-firewall-bouncer',
+  getfattr: 'attr',
 };
 const PATHS = [...(process.env.PATH ?? '').split(':'), '/usr/sbin', '/sbin', '/usr/local/sbin'];
 const has = (program) => PATHS.some((path) => path && existsSync(join(path, program)));
