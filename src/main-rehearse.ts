@@ -1,10 +1,27 @@
 /** `asepsis rehearse`: a desk on a data folder of its own, and a generated hospital that is attacked through the real listeners. */
 
 import { randomBytes } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { createToken } from './api/index.ts';
 import { AsepsisError, systemClock, type Terminal } from './core/index.ts';
-import { announce, type ServeOptions, startDesk, untilSignal } from './main-serve.ts';
-import { createHospital, createRandom, night, sendRehearsal } from './rehearsal/index.ts';
+import {
+  announce,
+  EXERCISE_CAPTURES,
+  prepareDataDir,
+  type ServeOptions,
+  startDesk,
+  untilSignal,
+} from './main-serve.ts';
+import { takeFeedText } from './patching/index.ts';
+import {
+  createHospital,
+  createRandom,
+  exerciseAdvisories,
+  night,
+  sendEvidence,
+  sendRehearsal,
+} from './rehearsal/index.ts';
 
 export interface RehearseOptions extends ServeOptions {
   readonly seed: number;
@@ -18,6 +35,11 @@ const ATTACK_AT_MS = 8_000;
 const ATTACK_EVERY_MS = 900_000;
 
 export async function rehearse(o: RehearseOptions, terminal: Terminal): Promise<void> {
+  const dataDir = await prepareDataDir(o.data);
+  const captureFolder = join(dataDir, EXERCISE_CAPTURES);
+  await mkdir(captureFolder, { recursive: true, mode: 0o700 });
+  const advisories = JSON.stringify(exerciseAdvisories(systemClock.now()));
+  await takeFeedText({ dataDir, id: 'exercise', text: advisories, clock: systemClock });
   const running = await startDesk({ ...o, exercise: true }, terminal);
   const stop = new AbortController();
   try {
@@ -29,7 +51,7 @@ export async function rehearse(o: RehearseOptions, terminal: Terminal): Promise<
     const { secret } = await createToken(
       { store: running.store, clock: systemClock, random: (n) => randomBytes(n) },
       {
-        name: 'rehearsal: Windows events',
+        name: 'rehearsal: Windows events and inventories',
         scope: 'ingest',
         role: null,
         source: null,
@@ -39,6 +61,16 @@ export async function rehearse(o: RehearseOptions, terminal: Terminal): Promise<
     );
     const random = createRandom(o.seed);
     const hospital = createHospital(random);
+    // The desk is of use without it: what cannot be handed over is said, and the night goes on.
+    sendEvidence(hospital, createRandom(o.seed), {
+      origin: running.origin,
+      token: secret,
+      captureFolder,
+      nowMs: systemClock.now(),
+      signal: stop.signal,
+    }).catch((error: unknown) => {
+      if (!stop.signal.aborted) terminal.say(error instanceof Error ? error.message : String(error));
+    });
     const sending = sendRehearsal(
       night(hospital, random, { perSec: o.rate, attackAtMs: ATTACK_AT_MS, attackEveryMs: ATTACK_EVERY_MS }),
       {

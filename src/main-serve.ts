@@ -50,6 +50,8 @@ const EARLY_COVERAGE_MS = [5_000, 15_000, 30_000, 60_000, 120_000] as const;
 const ZONES_EVERY_MS = 10_000;
 const COUNTED_KEY = 'pipeline.counted-seq';
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
+/** Where a rehearsal's sensor drops its capture, in the data folder. */
+export const EXERCISE_CAPTURES = 'captures';
 /** The rules that come with Asepsis. */
 const OWN_RULES = join(ROOT, 'rules');
 const CONSOLE = join(ROOT, 'dist', 'console');
@@ -117,7 +119,8 @@ async function assemble(
   const random = (n: number) => randomBytes(n);
   const exercise = o.exercise === true;
   const dataDir = await prepareDataDir(o.data);
-  const config = await loadConfig(o.config, dataDir);
+  const loaded = await loadConfig(o.config, dataDir);
+  const config = exercise ? withExerciseSensor(loaded, dataDir) : loaded;
   const log = createLog(o.json ? {} : { level: 'warn' });
   const alarms = createAlarms((line) => terminal.say(line));
   const stream = await openSegmentStream({
@@ -259,6 +262,12 @@ async function assemble(
   closers.push(startRounds({ config, store, rooms, log, exercise }));
   const enrolLink = await firstInvitation(store, origin);
   return { origin, store, enrolLink, listeners: listening };
+}
+
+/** An exercise has its own sensor, so that its captures come in like everybody's. */
+function withExerciseSensor(config: Config, dataDir: string): Config {
+  const sensor = { name: 'mirror-port', folder: join(dataDir, EXERCISE_CAPTURES), after: 'delete' as const };
+  return { ...config, network: { ...config.network, sensors: [...config.network.sensors, sensor] } };
 }
 
 function createStatus(): { current: PipelineStatus } {

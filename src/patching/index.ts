@@ -17,6 +17,7 @@ import { createPatchingService } from './patching-service.ts';
 import { startWork } from './patching-work.ts';
 
 export { patchingCommands } from './patching-commands.ts';
+export { takeFeedText } from './patching-feed-file.ts';
 
 export function createPatching(o: { store: Store; clock: Clock }): Room {
   let deps: PatchingDeps | null = null;
