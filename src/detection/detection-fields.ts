@@ -3,7 +3,7 @@
  * name is a slot; values and their lower case are made once an event and only when asked (measured by bench-detect).
  */
 
-import { type DecodedEvent, type FieldValue, NORMALISED_COLUMNS, type NormalisedColumn } from '../core/index.ts';
+import { type DecodedEvent, type FieldValue, NORMALISED_COLUMNS, type NormalisedColumn, rfc3339 } from '../core/index.ts';
 import { FIELD_ALIASES } from './detection-taxonomy.ts';
 
 /** A field as text: null when missing, a list when the source wrote several. */
@@ -31,6 +31,8 @@ export function fieldReader(name: string, normFirst: boolean): ReadField {
     if (normFirst && isColumn(name)) tries.unshift(normalised);
     else tries.push(normalised);
   }
+  // The time of the event itself, for the parts of a time (`event_time|hour`); a source's own field of that name comes first.
+  if (name === 'event_time') tries.push((event) => rfc3339(event.timeMs));
   const [first, second] = tries as [ReadField, ...ReadField[]];
   if (!second) return first;
   if (tries.length === 2) return (event) => first(event) ?? second(event);

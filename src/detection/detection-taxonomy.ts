@@ -96,6 +96,8 @@ const EVENT_CATEGORIES: Readonly<Record<string, readonly string[]>> = {
 
 /** Our generic categories: every event of the OCSF class, whatever product wrote it. */
 const CLASS_CATEGORY: Readonly<Record<number, string>> = {
+  // What no class fits: events of applications in their own words, and lines that nobody understood.
+  [OCSF_CLASS.base]: 'application',
   [OCSF_CLASS.authentication]: 'authentication',
   [OCSF_CLASS.accountChange]: 'account_change',
   [OCSF_CLASS.groupManagement]: 'group_change',

@@ -59,6 +59,9 @@ const PAGES = [
 
 const role = (hospital: Hospital, name: Host['role']): Host => hospital.hostsOf(name)[0] as Host;
 
+/** Where somebody works from at home: one person has one address, as outside the rehearsal. */
+const homeOf = (hospital: Hospital, user: string): string => `192.0.2.${1 + (hospital.staff.indexOf(user) % 250)}`;
+
 /** One ordinary record of a random host. */
 export function ordinaryLine(at: number, hospital: Hospital, random: Random): Line {
   const user = random.pick(hospital.staff);
@@ -73,8 +76,8 @@ export function ordinaryLine(at: number, hospital: Hospital, random: Random): Li
       return sshClosed(at, server, 'backup', '10.20.2.30', port);
     case 2:
       return random.chance(0.05)
-        ? sshFailure(at, role(hospital, 'vpn'), user, outside, port, true)
-        : sshSuccess(at, role(hospital, 'vpn'), user, outside, port);
+        ? sshFailure(at, role(hospital, 'vpn'), user, homeOf(hospital, user), port, true)
+        : sshSuccess(at, role(hospital, 'vpn'), user, homeOf(hospital, user), port);
     case 3:
       return cronRun(
         at,
