@@ -261,6 +261,8 @@ async function lateCommands(verb: string | undefined): Promise<void> {
     };
     (await import('./patching/index.ts')).patchingCommands(program, terminal, open);
   }
+  if (wants('files'))
+    (await import('./detection/index.ts')).fileCommands(program, terminal, { open: openForResponses });
   if (wants('respond'))
     (await import('./detection/index.ts')).responseCommands(program, terminal, { open: openForResponses });
   if (wants('access')) (await import('./access/index.ts')).accessCommands(program, terminal);

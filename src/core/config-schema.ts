@@ -102,6 +102,21 @@ const PatchingSchema = Type.Object(
   { ...closed, default: {} },
 );
 
+/** Files of this machine that are watched: nothing until a path is named. */
+const FileIntegritySchema = Type.Object(
+  {
+    paths: Type.Array(path, { maxItems: 256, default: [] }),
+    exclude: Type.Array(path, { maxItems: 256, default: [] }),
+    /** Folders in which canary files are placed; they are watched too. */
+    canaries: Type.Array(path, { maxItems: 256, default: [] }),
+    rescan_minutes: Type.Integer({ minimum: 1, maximum: 10_080, default: 60 }),
+    files_max: Type.Integer({ minimum: 100, maximum: 2_000_000, default: 200_000 }),
+    /** Folders watched at once; the kernel has its own limit (fs.inotify.max_user_watches). */
+    watches_max: Type.Integer({ minimum: 1, maximum: 1_000_000, default: 8192 }),
+  },
+  { ...closed, default: {} },
+);
+
 export const ConfigSchema = Type.Object(
   {
     http: Type.Object(
@@ -200,6 +215,7 @@ export const ConfigSchema = Type.Object(
     ),
     responses: ResponsesSchema,
     patching: PatchingSchema,
+    file_integrity: FileIntegritySchema,
     limits: Type.Object(
       {
         source_events_per_sec: Type.Integer({ minimum: 1, maximum: 10_000_000, default: 200_000 }),

@@ -3,7 +3,13 @@
  * name is a slot; values and their lower case are made once an event and only when asked (measured by bench-detect).
  */
 
-import { type DecodedEvent, type FieldValue, NORMALISED_COLUMNS, type NormalisedColumn, rfc3339 } from '../core/index.ts';
+import {
+  type DecodedEvent,
+  type FieldValue,
+  NORMALISED_COLUMNS,
+  type NormalisedColumn,
+  rfc3339,
+} from '../core/index.ts';
 import { FIELD_ALIASES } from './detection-taxonomy.ts';
 
 /** A field as text: null when missing, a list when the source wrote several. */

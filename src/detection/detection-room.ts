@@ -3,6 +3,7 @@
 import type { Clock, Room, Store } from '../core/index.ts';
 import { detectionCoverage } from './detection-coverage.ts';
 import { detectionRound } from './detection-round.ts';
+import { startFileIntegrity } from './files/index.ts';
 import { type ResponseWorker, responseRoutes, startResponseWorker } from './responses/index.ts';
 
 export function createDetection(o: { store: Store; clock: Clock }): Room {
@@ -15,8 +16,16 @@ export function createDetection(o: { store: Store; clock: Clock }): Room {
       responseRoutes(app, services, () => worker);
     },
     start: async (services) => {
-      worker = startResponseWorker(services);
-      return () => worker?.stop() ?? Promise.resolve();
+      const responses = startResponseWorker(services);
+      worker = responses;
+      const files = await startFileIntegrity(services).catch((error: unknown) => {
+        services.alarm('files', `Watched files cannot be looked after: ${String(error)}`);
+        return null;
+      });
+      return async () => {
+        await files?.stop();
+        await responses.stop();
+      };
     },
   };
 }

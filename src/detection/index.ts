@@ -5,4 +5,5 @@ export { createEngine, type Engine, type EngineStats } from './detection-engine.
 export { type LoadedRules, loadRules } from './detection-load.ts';
 export { createDetection } from './detection-room.ts';
 export type { Refusal, Rule } from './detection-rule.ts';
+export { type FileCommandDeps, fileCommands } from './files/index.ts';
 export { type ResponseCommandDeps, responseCommands } from './responses/index.ts';

@@ -1,9 +1,9 @@
 /** Keeps nftables on this host as the responses want it: written when they change, looked at again, mended when flushed. */
 
+import type { Ran, Run } from '../detection-run.ts';
 import type { AddressRange } from './response-address.ts';
 import { rangeText } from './response-address.ts';
 import { type NftBlock, type NftSeen, nftRemove, nftReplace, nftSeen, sameBlocks } from './response-nft.ts';
-import type { Ran, Run } from './response-run.ts';
 
 /** How often the kernel is asked whether everything still stands: somebody may have flushed the ruleset. */
 const LOOK_EVERY_MS = 15_000;

@@ -19,7 +19,7 @@ import {
   type Store,
 } from '../../core/index.ts';
 import { openStore } from '../../store/index.ts';
-import type { Ran } from './response-run.ts';
+import type { Ran } from '../detection-run.ts';
 import { createResponses, type ResponseService } from './response-service.ts';
 import { REVOCATIONS, type ResponseWorker, startResponseWorker } from './response-worker.ts';
 

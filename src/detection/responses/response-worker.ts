@@ -1,13 +1,13 @@
 /** Carries responses out while the desk runs: the firewall, commands for accounts, revoked sessions; and ends what is over. */
 
 import { audited, type RoomServices, rfc3339 } from '../../core/index.ts';
+import { commandFor, type Run, runProgram } from '../detection-run.ts';
 import { type AddressRange, parseRange } from './response-address.ts';
 import { type Protected, whyProtected } from './response-allow.ts';
 import { expired, type Pending, withDone } from './response-decide.ts';
 import { createFirewall, type Firewall, type TimedBlock } from './response-firewall.ts';
 import { protectedOfMachine } from './response-machine.ts';
 import { protectedNow } from './response-preview.ts';
-import { commandFor, type Run, runProgram } from './response-run.ts';
 import type { ResponseRecord } from './response-schema.ts';
 import { replaceResponse, responsesInForce, responsesPending } from './response-store.ts';
 

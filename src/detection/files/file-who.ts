@@ -1,0 +1,72 @@
+/** Which process writes: whoever has files below a folder open for writing, or works in it, as /proc shows. */
+
+import { readdir, readFile, readlink } from 'node:fs/promises';
+
+export interface Writer {
+  readonly pid: number;
+  readonly name: string;
+  readonly command: string;
+  readonly uid: number;
+}
+
+/** Processes looked at; a server has some hundreds. */
+const PROCESSES_MAX = 4000;
+const FDS_MAX = 256;
+const WRITABLE = /^flags:\s+0?\d*([0-7])$/m;
+
+const textOf = (path: string): Promise<string> => readFile(path, 'utf8').catch(() => '');
+
+async function describe(pid: number): Promise<Writer | null> {
+  const status = await textOf(`/proc/${pid}/status`);
+  const name = /^Name:\t(.{1,64})$/m.exec(status)?.[1];
+  if (name === undefined) return null;
+  const uid = Number(/^Uid:\t(\d+)/m.exec(status)?.[1] ?? -1);
+  const command = (await textOf(`/proc/${pid}/cmdline`)).replaceAll('\0', ' ').trim().slice(0, 300);
+  return { pid, name, command, uid };
+}
+
+/** Open for writing: the last octal digit of the flags is 1 (write) or 2 (both); fcntl.h. */
+const writes = (fdinfo: string): boolean => /[12]$/.test(WRITABLE.exec(fdinfo)?.[1] ?? '');
+
+async function touches(pid: number, inside: (path: string) => boolean): Promise<'writes' | 'works' | null> {
+  const fds = await readdir(`/proc/${pid}/fd`).catch(() => []);
+  for (const fd of fds.slice(0, FDS_MAX)) {
+    const target = await readlink(`/proc/${pid}/fd/${fd}`).catch(() => '');
+    if (inside(target.replace(/ \(deleted\)$/, '')) && writes(await textOf(`/proc/${pid}/fdinfo/${fd}`)))
+      return 'writes';
+  }
+  return inside(await readlink(`/proc/${pid}/cwd`).catch(() => '')) ? 'works' : null;
+}
+
+/**
+ * @param paths files or folders; a process counts that writes to one of them or below
+ * @returns the writer, else one whose working folder is there, else null. Short-lived writers are often gone by then.
+ */
+export async function whoWrites(paths: readonly string[], own = process.pid): Promise<Writer | null> {
+  const inside = (target: string): boolean => paths.some((path) => target === path || target.startsWith(`${path}/`));
+  const pids = (await readdir('/proc').catch(() => [])).filter((name) => /^\d+$/.test(name)).map(Number);
+  let works: number | null = null;
+  for (const pid of pids.slice(-PROCESSES_MAX)) {
+    if (pid === own) continue;
+    const how = await touches(pid, inside);
+    if (how === 'writes') return describe(pid);
+    if (how === 'works') works ??= pid;
+  }
+  return works === null ? null : describe(works);
+}
+
+const names = new Map<number, string>();
+let namesReadMs = 0;
+
+/** The account's name of a number, from /etc/passwd; the number itself when it has none. */
+export async function accountOf(uid: number, nowMs: number): Promise<string> {
+  if (nowMs - namesReadMs > 60_000) {
+    names.clear();
+    for (const line of (await textOf('/etc/passwd')).split('\n')) {
+      const [name = '', , number = ''] = line.split(':');
+      if (name !== '' && number !== '' && !names.has(Number(number))) names.set(Number(number), name);
+    }
+    namesReadMs = nowMs;
+  }
+  return names.get(uid) ?? String(uid);
+}
