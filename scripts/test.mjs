@@ -12,6 +12,12 @@ import { NODE, ROOT, ready, step } from './ready.mjs';
 const NEEDED = {
   sshd: 'openssh-server',
   hydra: 'hydra',
+  nmap: 'nmap',
+  nft: 'nftables',
+  ip: 'iproute2',
+  ulogd: 'ulogd2',
+  'crowdsec-firewall-bouncer': 'crowdsec-firewall-bouncer',
+  getfattr: 'attr',
   rsyslogd: 'rsyslog',
   logrotate: 'logrotate',
   zstd: 'zstd',

@@ -1,7 +1,7 @@
 /** Canaries: files that nobody uses, named so that they are met first and last; whoever changes one is no person at work. */
 
 import { randomBytes, randomInt } from 'node:crypto';
-import { readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chown, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { Store } from '../../core/index.ts';
 
@@ -46,6 +46,8 @@ export async function placeCanaries(
       try {
         const owner = await stat(folder);
         await writeFile(path, TEXT.repeat(40), { flag: 'wx', mode: 0o666 & owner.mode });
+        // Owned like its neighbours; only root may give a file away.
+        await chown(path, owner.uid, owner.gid).catch(() => {});
         placed.add(path);
       } catch (error) {
         faults.push(`No canary in ${folder}: ${(error as Error).message}`);

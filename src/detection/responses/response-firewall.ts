@@ -6,7 +6,7 @@ import { rangeText } from './response-address.ts';
 import { type NftBlock, type NftSeen, nftRemove, nftReplace, nftSeen, sameBlocks } from './response-nft.ts';
 
 /** How often the kernel is asked whether everything still stands: somebody may have flushed the ruleset. */
-const LOOK_EVERY_MS = 15_000;
+const LOOK_EVERY_MS = 5_000;
 
 export interface Firewall {
   /** Makes the kernel hold exactly these blocks. Answers what is wrong, or null. */
