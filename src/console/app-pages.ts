@@ -18,6 +18,7 @@ export const PAGES = [
   { to: '/incidents', key: 'i', name: 'incidents', group: 'now' },
   { to: '/alerts', key: 'a', name: 'alerts', group: 'now' },
   { to: '/findings', key: 'f', name: 'findings', group: 'now' },
+  { to: '/responses', key: 'p', name: 'responses', group: 'now' },
   { to: '/assets', key: 'd', name: 'assets', group: 'evidence' },
   { to: '/events', key: 'e', name: 'events', group: 'evidence' },
   { to: '/sources', key: 's', name: 'sources', group: 'evidence' },

@@ -65,6 +65,7 @@ const routes = root.addChildren([
     page('/incidents', () => import('./pages/incidents-page.tsx')),
     page('/alerts', () => import('./pages/alerts-page.tsx')),
     page('/findings', () => import('./pages/findings-page.tsx')),
+    page('/responses', () => import('./pages/responses-page.tsx')),
     page('/assets', () => import('./pages/assets-page.tsx')),
     page('/accounts', () => import('./pages/accounts-page.tsx')),
     page('/events', () => import('./pages/events-page.tsx')),

@@ -7,6 +7,7 @@ import { AlertBody } from './alert-detail.tsx';
 import { useAnswer } from './api-queries.ts';
 import type { IncidentAnswer } from './api-types.ts';
 import { EntityChips } from './entity-chip.tsx';
+import { IncidentResponses } from './incident-responses.tsx';
 import { type IncidentWork, type Trouble, useIncidentWork, type Verdict } from './incident-work.ts';
 import { useKeys } from './keys.ts';
 import { Problem, Waiting } from './notice.tsx';
@@ -43,6 +44,7 @@ export function IncidentDetail({ id }: { id: string }) {
       {incident.state === 'closed' && <ClosedNote incident={incident} />}
       <h3>{t.entities}</h3>
       <EntityChips entities={incident.entities} />
+      <IncidentResponses incident={incident} />
       <Timeline incident={incident} alerts={alerts} />
       {able && <CommentForm work={able} input={comment} />}
     </article>

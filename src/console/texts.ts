@@ -79,6 +79,7 @@ export const texts = {
     incidents: 'Incidents',
     alerts: 'Alerts',
     findings: 'Findings',
+    responses: 'Responses',
     assets: 'Assets',
     accounts: 'Accounts',
     events: 'Events',

@@ -235,6 +235,10 @@ export function read(state: State, path: string, query: URLSearchParams): Answer
     }
     case '/v1/sources':
       return { body: { items: state.many ? data.sources : [], next: null } };
+    case '/v1/responses': {
+      const kept = state.many === 0 ? [] : data.responses.filter((each) => is('state', each.state));
+      return { body: page(query, kept.length, (i) => kept[i]) };
+    }
     case '/v1/audit':
       return { body: page(query, 300, data.auditEntry) };
   }
@@ -298,6 +302,7 @@ function readOne(state: State, path: string): Answer {
       expires: new Date(Date.now() + 3_600_000).toISOString(),
     },
   };
+  if (path === '/v1/responses/status') return { body: data.responseStatus };
   if (fixed[path]) return { body: fixed[path] };
   const [, , kind, id = ''] = path.split('/');
   const index = Number(id.slice(4));
@@ -315,6 +320,10 @@ function readOne(state: State, path: string): Answer {
           },
         }
       : missing();
+  }
+  if (kind === 'responses') {
+    const response = data.responses.find((each) => each.id === id);
+    return response ? { body: response } : missing();
   }
   if (kind === 'alerts') {
     const alert = state.alerts.find((each) => each.id === id);
@@ -344,6 +353,8 @@ function readOne(state: State, path: string): Answer {
 
 export function change(state: State, method: string, path: string, body: Body): Answer {
   const [, , kind, id = '', verb] = path.split('/');
+  if (path === '/v1/responses/preview') return { body: data.responsePreview };
+  if (path.startsWith('/v1/responses')) return { body: data.responses[0] };
   if (path === '/v1/sign-in') {
     if (body.password === 'wrong')
       return problem(

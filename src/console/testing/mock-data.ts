@@ -296,3 +296,55 @@ export const auditEntry = (index: number): AuditEntry => ({
   previous: '0'.repeat(64),
   hash: 'a'.repeat(64),
 });
+
+export const responsePreview = {
+  touches: ['nftables on this host: packets from and to 45.9.148.10 are dropped (table inet asepsis)'],
+  affected: [
+    { what: 'events with 45.9.148.10 in the last 7 days', count: 312 },
+    { what: 'log-ins that succeeded from there: n.haas', count: 1 },
+  ],
+  disrupts: true,
+  reasons: ['Accounts signed in from there: n.haas. Is each of them the attacker?'],
+  refused: null,
+  undo: 'The address is taken out of the set and out of the decisions, at once.',
+  simulated: false,
+};
+const response = (n: number, state: string, target: string, kind = 'block') => ({
+  id: `rsp_${String(n).padStart(26, '0')}`,
+  number: n + 1,
+  kind,
+  target,
+  reason: 'Guesses passwords on vpn-1',
+  state,
+  simulated: false,
+  duration_sec: 14_400,
+  proposed_by: 'm.keller',
+  proposed_at: new Date(Date.now() - 3_600_000).toISOString(),
+  ...(state === 'proposed'
+    ? {}
+    : {
+        approved_by: 'night.lead',
+        approved_at: new Date(Date.now() - 3_000_000).toISOString(),
+        expires: new Date(Date.now() + 9_000_000).toISOString(),
+      }),
+  preview: responsePreview,
+  done:
+    state === 'proposed' ? [] : [{ at: new Date(Date.now() - 3_000_000).toISOString(), what: 'Blocked.', ok: true }],
+  exercise: false,
+});
+export const responses = [
+  response(0, 'active', '45.9.148.10'),
+  response(1, 'proposed', 'n.haas', 'disable-account'),
+  response(2, 'undone', '45.9.149.0/24'),
+];
+export const responseStatus = {
+  mode: 'enforce',
+  nftables: true,
+  fault: null,
+  blocks_last_hour: 2,
+  blocks_per_hour_max: 30,
+  protected: [{ what: 'own networks', ranges: 5 }],
+  can_disable_accounts: true,
+  bouncers: 1,
+  dropped: [{ range: '45.9.148.10', packets: 1204 }],
+};
