@@ -30,6 +30,7 @@ const PEERS = {
   slapd: 'slapd',
   ldapadd: 'ldap-utils',
   strace: 'strace',
+  'mkfs.ext4': 'e2fsprogs',
 };
 const PATHS = [...(process.env.PATH ?? '').split(':'), '/usr/sbin', '/sbin', '/usr/local/sbin'];
 const has = (program) => PATHS.some((path) => path && existsSync(join(path, program)));
