@@ -1,90 +1,101 @@
-/** More than ten times what can be worked off, for a minute: memory, how clients are told to wait, and what became of everything acknowledged. */
+/**
+ * More than ten times what can be worked off, for a minute: memory, how clients are told to wait, and what became of
+ * everything acknowledged. The desk gets a tenth of the machine (it is stopped and continued, as a small quota would), so
+ * that senders on the same cores can want ten times what it manages.
+ */
 
 import { readFileSync } from 'node:fs';
-import { connect } from 'node:net';
-import { cpus } from 'node:os';
+import { cpus, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
+import { Worker } from 'node:worker_threads';
 import { enrol, eventually, FREE_PORTS, newDataDir, startDesk } from '../test/harness/desk.ts';
+import { BATCH_LINES, type HttpSender, type Sent, type TcpSender } from './load/overload-sender.ts';
 
-const { values } = parseArgs({ options: { seconds: { type: 'string', default: '60' }, json: { type: 'boolean' } } });
+const { values } = parseArgs({
+  options: {
+    seconds: { type: 'string', default: '60' },
+    /** Lines a second that all senders want together. */
+    rate: { type: 'string', default: '400000' },
+    json: { type: 'boolean' },
+  },
+});
 const SECONDS = Number(values.seconds);
-const BATCH = 200;
+const TCP_SENDERS = 4;
+const HTTP_SENDERS = 4;
+const HTTP_BATCHES_PER_SEC = 20;
+const RUN_MS = 10;
+const STOP_MS = 90;
 
 const folder = await newDataDir();
 // A small log, so that the minute fills it: the bound must hold, not the disk.
-const desk = await startDesk(folder.path, { config: `${FREE_PORTS}stream: { segment_mb: 16, retention_mb: 512 }\n` });
+const desk = await startDesk(folder.path, { config: `${FREE_PORTS}stream: { segment_mb: 8, retention_mb: 64 }\n` });
 let rssMaxMb = 0;
 const rss = setInterval(() => {
   const status = readFileSync(`/proc/${desk.child.pid}/status`, 'utf8');
   rssMaxMb = Math.max(rssMaxMb, Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024);
 }, 200);
+
+/** A tenth of the time; answers how to give it everything again. */
+function slowDown(): () => void {
+  let over = false;
+  let timer: NodeJS.Timeout;
+  const turn = (run: boolean) => {
+    if (over) return;
+    desk.child.kill(run ? 'SIGCONT' : 'SIGSTOP');
+    timer = setTimeout(() => turn(!run), run ? RUN_MS : STOP_MS);
+  };
+  turn(false);
+  return () => {
+    over = true;
+    clearTimeout(timer);
+    desk.child.kill('SIGCONT');
+  };
+}
+
+const send = (workerData: TcpSender | HttpSender) =>
+  new Promise<Sent>((resolve, reject) => {
+    const worker = new Worker(new URL('./load/overload-sender.ts', import.meta.url), { workerData });
+    worker.once('message', resolve);
+    worker.once('error', reject);
+  });
+
+let quick = () => {};
 try {
   const person = await enrol(desk);
   const { token } = await person.send<{ token: string }>('POST', '/v1/tokens', { name: 'overload', scope: 'ingest' });
-  const end = performance.now() + SECONDS * 1000;
-  const line = (n: number) =>
-    `<86>1 ${new Date().toISOString()} flood-${n % 50} sshd ${n % 30_000} - - Accepted publickey for staff${n % 600} from 10.20.3.${n % 250} port ${1024 + (n % 60_000)} ssh2\n`;
-  const chunks = Array.from({ length: 16 }, (_, i) =>
-    Buffer.from(Array.from({ length: 4000 }, (_, j) => line(i * 4000 + j)).join('')),
-  );
-  let tcpLines = 0;
-  const flood = async () => {
-    const { host, port } = desk.listener('syslog-tcp');
-    const socket = connect(port, host);
-    socket.on('error', () => {});
-    await new Promise((resolve) => socket.once('connect', resolve));
-    for (let turn = 0; performance.now() < end; turn++) {
-      const fits = socket.write(chunks[turn % chunks.length] as Buffer);
-      tcpLines += 4000;
-      if (!fits) {
-        const drained = new Promise((resolve) => socket.once('drain', resolve));
-        await Promise.race([
-          drained,
-          new Promise((resolve) => setTimeout(resolve, Math.max(0, end - performance.now()))),
-        ]);
-      }
-    }
-    socket.destroy();
-  };
-  let acknowledged = 0;
-  let toldToWait = 0;
-  let longestWaitMs = 0;
-  const client = async (name: number) => {
-    for (let batch = 0; performance.now() < end; batch++) {
-      const body = Array.from(
-        { length: BATCH },
-        (_, i) => `<38>1 ${new Date().toISOString()} overload-http cron 7 - - run ${name}-${batch}-${i}.`,
-      ).join('\n');
-      const since = performance.now();
-      for (;;) {
-        const response = await fetch(`${desk.origin}/v1/events`, {
-          method: 'POST',
-          headers: {
-            authorization: `Bearer ${token}`,
-            'content-type': 'text/plain',
-            'idempotency-key': `${name}-${batch}`,
-          },
-          body,
-        });
-        await response.arrayBuffer();
-        if (response.ok) {
-          acknowledged += BATCH;
-          break;
-        }
-        if (!response.headers.has('retry-after')) throw new Error(`HTTP ${response.status} without Retry-After`);
-        toldToWait++;
-        if (performance.now() > end) break;
-        await new Promise((resolve) => setTimeout(resolve, 250));
-      }
-      longestWaitMs = Math.max(longestWaitMs, performance.now() - since);
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-  };
-  await Promise.all([flood(), flood(), flood(), flood(), client(0), client(1)]);
-  const state = await eventually(
+  const pipeline = () => person.get<{ events: number; durable_seq: number; last_seq: number }>('/v1/pipeline');
+  const before = await pipeline();
+  const { host, port } = desk.listener('syslog-tcp');
+  const httpLines = HTTP_SENDERS * HTTP_BATCHES_PER_SEC * BATCH_LINES;
+  const linesPerSec = (Number(values.rate) - httpLines) / TCP_SENDERS;
+  quick = slowDown();
+  const [tcp, http] = await Promise.all([
+    Promise.all(
+      Array.from({ length: TCP_SENDERS }, (_, i) =>
+        send({ kind: 'tcp', name: `tcp${i}`, seconds: SECONDS, host, port, linesPerSec }),
+      ),
+    ),
+    Promise.all(
+      Array.from({ length: HTTP_SENDERS }, (_, i) =>
+        send({
+          kind: 'http',
+          name: `http${i}`,
+          seconds: SECONDS,
+          origin: desk.origin,
+          token,
+          batchesPerSec: HTTP_BATCHES_PER_SEC,
+          patient: i % 2 === 0,
+        }),
+      ),
+    ),
+  ]);
+  const after = await eventually('the desk to answer', pipeline, 60_000);
+  quick();
+  const workedOff = after.events - before.events;
+  await eventually(
     'the backlog',
     async () => {
-      const now = await person.get<{ events: number; durable_seq: number; last_seq: number }>('/v1/pipeline');
+      const now = await pipeline();
       return now.durable_seq >= now.last_seq ? now : null;
     },
     600_000,
@@ -93,24 +104,35 @@ try {
   const { items } = await person.get<{ items: { count: number }[] }>(
     `/v1/events/histogram?query=host:overload-http&from=${new Date(Date.now() - day).toISOString()}&bucket_ms=${day}`,
   );
-  const present = items.reduce((sum, item) => sum + item.count, 0);
+  const sum = (of: (sent: Sent) => number, list: readonly Sent[]) => list.reduce((all, sent) => all + of(sent), 0);
+  const wanted = sum((sent) => sent.wanted, [...tcp, ...http]);
+  const statuses: Record<string, number> = {};
+  for (const sent of http)
+    for (const [status, count] of Object.entries(sent.statuses)) statuses[status] = (statuses[status] ?? 0) + count;
   process.stdout.write(
     `${JSON.stringify({
       bench: 'overload',
       seconds: SECONDS,
-      tcpLinesOffered: tcpLines,
-      eventsWorkedOff: state.events,
-      httpAcknowledged: acknowledged,
-      httpPresent: present,
-      httpToldToWait: toldToWait,
-      longestWaitMs: Math.round(longestWaitMs),
+      deskShare: RUN_MS / (RUN_MS + STOP_MS),
+      wanted,
+      workedOffInThatTime: workedOff,
+      times: Math.round((wanted / workedOff) * 10) / 10,
+      tcpTaken: sum((sent) => sent.taken, tcp),
+      tcpPausedShare: Math.round((sum((sent) => sent.pausedMs, tcp) / (TCP_SENDERS * SECONDS * 1000)) * 100) / 100,
+      httpAcknowledged: sum((sent) => sent.taken, http),
+      httpPresent: items.reduce((all, item) => all + item.count, 0),
+      httpToldToWait: sum((sent) => sent.refused, http),
+      httpToldToWaitWithoutRetryAfter: sum((sent) => sent.refusedWithoutAdvice, http),
+      httpStatuses: statuses,
       rssMaxMb: Math.round(rssMaxMb),
+      load: loadavg()[0],
       cpu: cpus()[0]?.model,
       cores: cpus().length,
       date: new Date().toISOString(),
     })}\n`,
   );
 } finally {
+  quick();
   clearInterval(rss);
   await desk.stop();
   await folder.remove();

@@ -1,7 +1,7 @@
 /** `asepsis serve`: puts all parts together, prints where they are, and takes them apart again in an order that loses nothing. */
 
 import { randomBytes } from 'node:crypto';
-import { access, constants, mkdir } from 'node:fs/promises';
+import { access, constants } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createAccess } from './access/index.ts';
@@ -20,6 +20,7 @@ import {
   type Alert,
   AsepsisError,
   type Config,
+  ensureFolder,
   type Room,
   rfc3339,
   type SourceId,
@@ -87,9 +88,9 @@ export function openRooms(store: Store): Room[] {
 export async function prepareDataDir(path: string): Promise<string> {
   const dataDir = resolve(path);
   try {
-    await mkdir(dataDir, { recursive: true, mode: 0o700 });
+    await ensureFolder(dataDir, 0o700);
     await access(dataDir, constants.W_OK | constants.X_OK);
-    await mkdir(join(dataDir, 'rules'), { recursive: true, mode: 0o700 });
+    await ensureFolder(join(dataDir, 'rules'), 0o700);
   } catch (error) {
     throw new AsepsisError('DATA_READ_ONLY', `${dataDir}: ${(error as Error).message}.`, { cause: error });
   }

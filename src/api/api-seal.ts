@@ -1,9 +1,9 @@
 /** Seals small secrets at rest (TOTP secrets) with AES-256-GCM under a key file that only this installation's user reads. */
 
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync } from 'node:crypto';
-import { chmod, mkdir, open, readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
-import { AsepsisError } from '../core/index.ts';
+import { chmod, link, open, readFile, stat, unlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { AsepsisError, ensureFolder, syncFolder } from '../core/index.ts';
 
 const KEY_BYTES = 32;
 const NONCE_BYTES = 12;
@@ -20,16 +20,11 @@ export interface Seal {
 export async function openSeal(dataDir: string, random: (n: number) => Uint8Array): Promise<Seal> {
   const folder = join(dataDir, 'keys');
   const path = join(folder, 'seal.key');
-  await mkdir(folder, { recursive: true, mode: 0o700 });
   try {
-    const file = await open(path, 'wx', 0o600);
-    await file.write(random(KEY_BYTES));
-    await file.sync();
-    await file.close();
+    await ensureFolder(folder, 0o700);
+    await makeKey(path, random(KEY_BYTES));
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') {
-      throw new AsepsisError('DATA_READ_ONLY', `Cannot write ${path}.`, { cause: error });
-    }
+    throw new AsepsisError('DATA_READ_ONLY', `Cannot write ${path}.`, { cause: error });
   }
   const key = await readFile(path);
   if (key.length !== KEY_BYTES) {
@@ -37,6 +32,25 @@ export async function openSeal(dataDir: string, random: (n: number) => Uint8Arra
   }
   if (((await stat(path)).mode & 0o077) !== 0) await chmod(path, 0o600);
   return sealWith(key, random);
+}
+
+/** Whole under its name or not there at all; one that is there stays. */
+async function makeKey(path: string, key: Uint8Array): Promise<void> {
+  if (await stat(path).catch(() => null)) return;
+  const beside = `${path}.new`;
+  const file = await open(beside, 'w', 0o600);
+  try {
+    await file.writeFile(key);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  // A link, because a rename would replace a key that somebody made meanwhile.
+  await link(beside, path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EEXIST') throw error;
+  });
+  await unlink(beside);
+  await syncFolder(dirname(path));
 }
 
 function sealWith(key: Uint8Array, random: (n: number) => Uint8Array): Seal {

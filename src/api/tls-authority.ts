@@ -4,9 +4,9 @@ import 'reflect-metadata';
 import { createPrivateKey, X509Certificate as NodeCertificate, randomBytes } from 'node:crypto';
 import { chmod, mkdir, open, readFile, rename } from 'node:fs/promises';
 import { isIP } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import * as x509 from '@peculiar/x509';
-import { AsepsisError, type Clock } from '../core/index.ts';
+import { AsepsisError, type Clock, syncFolder } from '../core/index.ts';
 import { certificateNames, TLS_FILES, tlsFolder } from './tls-material.ts';
 import { cleanNames, coversNames, nameConstraints } from './tls-names.ts';
 
@@ -53,6 +53,7 @@ export async function writeWhole(path: string, text: string, mode: number): Prom
     await file.close();
   }
   await rename(beside, path);
+  await syncFolder(dirname(path));
 }
 
 async function readAuthority(folder: string): Promise<Authority | null> {

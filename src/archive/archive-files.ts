@@ -1,9 +1,9 @@
 /** The archive on disk: names of folders and files, durable writes, and what the operating system's errors mean. */
 
 import { createHash } from 'node:crypto';
-import { mkdir, open, readdir, rename } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { AsepsisError } from '../core/index.ts';
+import { open, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { AsepsisError, moveDurably } from '../core/index.ts';
 import type { FileEntry } from './archive-manifest.ts';
 
 /** Folders inside the archive folder. `tmp` holds what is not finished and is emptied whenever a writer opens. */
@@ -65,24 +65,6 @@ export async function filesOnDisk(dir: string): Promise<string[]> {
     }
   }
   return found;
-}
-
-async function syncFolder(path: string): Promise<void> {
-  // Windows cannot open a folder for that, and need not.
-  if (process.platform === 'win32') return;
-  const handle = await open(path, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
-/** Moves a finished and synchronised file into its place, durably. */
-export async function moveDurably(from: string, to: string): Promise<void> {
-  await mkdir(dirname(to), { recursive: true });
-  await rename(from, to);
-  await syncFolder(dirname(to));
 }
 
 /** Writes a file that is there wholly or not at all; its size and hash. */

@@ -162,7 +162,8 @@ test('bytes that are no postings are refused or read as nothing, never for ever'
 });
 
 test('pieces of words never miss a text that is there, folded and united too', () => {
-  const text = fc.string({ unit: fc.constantFrom(...'abXY019 .:-_é\u212a\u0130😀'), maxLength: 60 });
+  const letters = ['a', 'b', 'X', 'Y', '0', '1', '9', ' ', '.', ':', '-', '_', 'é', '\u212a', '\u0130', '😀'];
+  const text = fc.string({ unit: fc.constantFrom(...letters), maxLength: 60 });
   fc.assert(
     fc.property(fc.array(text, { minLength: 1, maxLength: 8 }), fc.nat(), fc.nat({ max: 30 }), (texts, which, from) => {
       const parts = texts.map((one) => {

@@ -2,8 +2,8 @@
 
 import { type FileHandle, mkdir, open, readdir, stat, truncate, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { AsepsisError, type Clock, rfc3339 } from '../core/index.ts';
-import { diskError, FOLDER, moveDurably } from './archive-files.ts';
+import { AsepsisError, type Clock, ensureFolder, moveDurably, rfc3339, syncFolder } from '../core/index.ts';
+import { diskError, FOLDER } from './archive-files.ts';
 import {
   applyLine,
   applyLines,
@@ -71,7 +71,7 @@ function readable(line: string): boolean {
 
 export async function openManifest(dir: string, streamId: string, clock: Clock): Promise<ManifestFile> {
   const folder = join(dir, FOLDER.manifest);
-  await mkdir(folder, { recursive: true });
+  await ensureFolder(folder);
   let number = manifestNumbers(await readdir(folder)).at(-1) ?? 1;
   const path = () => join(folder, manifestName(number));
   const exists = await stat(path()).then(
@@ -124,6 +124,8 @@ export async function openManifest(dir: string, streamId: string, clock: Clock):
   };
 
   if (state.n === 0) await append({ kind: 'open', stream: streamId });
+  // Also when it was there: who made it may have been killed before its name was durable.
+  await syncFolder(folder);
   return {
     get state() {
       return state;

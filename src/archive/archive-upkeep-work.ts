@@ -2,8 +2,9 @@
 
 import { mkdir, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { moveDurably } from '../core/index.ts';
 import { type Duck, fileHash, parquetTable, timestamp } from './archive-duckdb.ts';
-import { FOLDER, indexName, moveDurably, SLOT_MS, slotFolder, writeDurably } from './archive-files.ts';
+import { FOLDER, indexName, SLOT_MS, slotFolder, writeDurably } from './archive-files.ts';
 import { createGramsReader } from './archive-grams-of.ts';
 import { sha256 } from './archive-index.ts';
 import { indexFile } from './archive-index-build.ts';

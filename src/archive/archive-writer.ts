@@ -5,7 +5,7 @@
 
 import { mkdir, rm, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type ArchiveWriter, AsepsisError, type Clock, rfc3339 } from '../core/index.ts';
+import { type ArchiveWriter, AsepsisError, type Clock, ensureFolder, rfc3339 } from '../core/index.ts';
 import {
   DAY_MS,
   diskError,
@@ -58,7 +58,7 @@ interface TakenPart {
 async function cleanUp(dir: string, manifest: ManifestFile): Promise<void> {
   await rm(join(dir, FOLDER.tmp), { recursive: true, force: true });
   await mkdir(join(dir, FOLDER.tmp), { recursive: true });
-  await mkdir(join(dir, FOLDER.hot), { recursive: true });
+  await ensureFolder(join(dir, FOLDER.hot));
   const { live, removed, durable, job } = manifest.state;
   for (const name of await filesOnDisk(dir)) {
     const file = name.endsWith('.idx') ? name.slice(0, -4) : name;
@@ -73,7 +73,7 @@ async function cleanUp(dir: string, manifest: ManifestFile): Promise<void> {
 export async function openArchiveWriter(o: ArchiveWriterOptions): Promise<ArchiveWriterWithUpkeep> {
   const limits: UpkeepLimits = { ...UPKEEP, ...o.upkeep };
   const { dir, clock } = o;
-  await mkdir(dir, { recursive: true });
+  await ensureFolder(dir);
   if ((await filesOnDisk(dir)).length > 0) await refuseWithoutManifest(dir);
   const manifest = await openManifest(dir, o.streamId, clock);
   await cleanUp(dir, manifest);

@@ -9,6 +9,7 @@ export * from './cli-port.ts';
 export { isCommonPassword } from './common-passwords.ts';
 export * from './config-schema.ts';
 export * from './coverage.ts';
+export * from './durable-files.ts';
 export * from './errors.ts';
 export * from './event.ts';
 export * from './ids.ts';

@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import { open, readFile, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { syncFolder } from '../core/index.ts';
 
 const MAGIC = 'ASEPSTA1';
 const HEAD_BYTES = 8 + 8 + 32;
@@ -22,12 +23,7 @@ export async function writeState(file: string, seq: number, state: Uint8Array): 
     await handle.close();
   }
   await rename(partial, file);
-  const folder = await open(dirname(file), 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
+  await syncFolder(dirname(file));
 }
 
 /** The state and its block, or null when there is none or it is damaged (the engine then starts without memory). */

@@ -1,11 +1,10 @@
 /** Opens the database, brings it to the newest version and puts the sub-stores together. */
 
 import assert from 'node:assert/strict';
-import { chmodSync, closeSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { Kysely, sql } from 'kysely';
-import type { Clock, Store } from '../core/index.ts';
+import { type Clock, ensureFileSync, type Store } from '../core/index.ts';
 import { accountStore } from './store-accounts.ts';
 import { alertStore } from './store-alerts.ts';
 import { assetStore } from './store-assets.ts';
@@ -52,7 +51,7 @@ export function openStore(o: OpenOptions): Promise<Store> {
 export async function openStoreAt(o: OpenOptions, migrations: readonly Migration[]): Promise<Store> {
   const { url, dataDir, clock } = o;
   const path = join(dataDir, SQLITE_FILE);
-  const db = new Kysely<Tables>({ dialect: url ? postgresDialect(url) : sqliteDialect(openSqlite(dataDir, path)) });
+  const db = new Kysely<Tables>({ dialect: url ? postgresDialect(url) : sqliteDialect(openSqlite(path)) });
   try {
     await migrate(
       { kind: url ? 'postgres' : 'sqlite', db, clock },
@@ -114,12 +113,11 @@ function removeExercise(context: StoreContext): Promise<void> {
   });
 }
 
-function openSqlite(dataDir: string, path: string): DatabaseSync {
+function openSqlite(path: string): DatabaseSync {
   try {
-    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-    // Made before SQLite opens it: the files beside it (-wal, -shm) get the same permissions.
-    closeSync(openSync(path, 'a', 0o600));
-    chmodSync(path, 0o600);
+    // Made before SQLite opens it: the files beside it (-wal, -shm) get the same permissions, and SQLite makes durable
+    // the name of its log, but not its own.
+    ensureFileSync(path, 0o700, 0o600);
   } catch (cause) {
     throw fileError(cause, path);
   }

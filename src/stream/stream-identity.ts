@@ -3,9 +3,9 @@
 import { randomBytes } from 'node:crypto';
 import { open, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { AsepsisError } from '../core/index.ts';
+import { AsepsisError, syncFolder } from '../core/index.ts';
 import type { LogKey } from './stream-record.ts';
-import { listSegments, syncFolder } from './stream-segment.ts';
+import { listSegments } from './stream-segment.ts';
 
 const FILE = 'stream.json';
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';

@@ -1,12 +1,11 @@
 /** How far each consumer has acknowledged: one small file each, two slots written in turn, so that one is always whole. */
 
-import { mkdir, open, readdir, readFile } from 'node:fs/promises';
+import { open, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { AsepsisError } from '../core/index.ts';
+import { AsepsisError, ensureFolder, syncFolder } from '../core/index.ts';
 import { diskError } from './stream-disk.ts';
 import type { LogKey } from './stream-record.ts';
-import { syncFolder } from './stream-segment.ts';
 
 /** Apart by a page, so that a torn write of one slot cannot reach the other. */
 const SLOT_BYTES = 4096;
@@ -70,7 +69,7 @@ export async function openOffset(o: {
 }): Promise<Offset> {
   const { dir, name, key, initial } = o;
   if (!NAME.test(name)) throw new AsepsisError('BAD_REQUEST', `A consumer cannot be called ${JSON.stringify(name)}.`);
-  await mkdir(folder(dir), { recursive: true });
+  await ensureFolder(folder(dir));
   const path = join(folder(dir), name);
   const stored = newestSlot(await readFile(path).catch(() => Buffer.alloc(0)), key);
   const handle = await open(path, stored === null ? 'w+' : 'r+');

@@ -2,7 +2,7 @@
 
 import { type FileHandle, open, readdir, rename, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { AsepsisError, type Clock } from '../core/index.ts';
+import { AsepsisError, type Clock, syncFolder } from '../core/index.ts';
 import { DEDUPE_BLOCKS, DEDUPE_MS, type DedupeWindow } from './stream-dedupe.ts';
 import { type LogKey, type RecordHead, recordKey } from './stream-record.ts';
 import { createWindow } from './stream-scan.ts';
@@ -17,7 +17,6 @@ import {
   type SparseIndex,
   sealSegment,
   segmentName,
-  syncFolder,
 } from './stream-segment.ts';
 
 /** The segment that takes the next records. */

@@ -2,7 +2,8 @@
 
 import { unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type SegmentInfo, segmentName, syncFolder } from './stream-segment.ts';
+import { syncFolder } from '../core/index.ts';
+import { type SegmentInfo, segmentName } from './stream-segment.ts';
 
 export interface RetentionPlan {
   readonly remove: readonly SegmentInfo[];

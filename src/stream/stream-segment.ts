@@ -3,6 +3,7 @@
 import { type FileHandle, open, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
+import { syncFolder } from '../core/index.ts';
 import type { LogKey } from './stream-record.ts';
 
 /** Where the first record starts. */
@@ -46,16 +47,6 @@ export async function listSegments(dir: string): Promise<number[]> {
     .filter((name) => /^\d{12}\.seg$/.test(name))
     .map((name) => Number(name.slice(0, 12)));
   return firsts.sort((a, b) => a - b);
-}
-
-/** Makes a creation, rename or removal in the folder durable (fsync(2): the file's own fsync does not do it). */
-export async function syncFolder(dir: string): Promise<void> {
-  const handle = await open(dir, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }
 
 /** Creates the segment under its final name only once its header is on disk; replaces one that never held a record. */

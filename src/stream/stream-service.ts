@@ -1,9 +1,8 @@
 /** The log of one folder put together: lock, identity, recovery, then writer, reader, disk guard and retention. */
 
 import type { FileHandle } from 'node:fs/promises';
-import { mkdir } from 'node:fs/promises';
 import { endianness } from 'node:os';
-import { AsepsisError, type Clock, errorLine, type Stream, type StreamStats } from '../core/index.ts';
+import { AsepsisError, type Clock, ensureFolder, errorLine, type Stream, type StreamStats } from '../core/index.ts';
 import { createAlarms } from './stream-alarm.ts';
 import { createConsumers } from './stream-consumer.ts';
 import { createDedupe } from './stream-dedupe.ts';
@@ -50,7 +49,7 @@ export async function openSegmentStream(o: SegmentStreamOptions): Promise<Segmen
   if (endianness() !== 'LE') throw new AsepsisError('INTERNAL', 'The event log needs a little-endian processor.');
   let lock: FolderLock | null = null;
   try {
-    await mkdir(o.dir, { recursive: true, mode: 0o750 });
+    await ensureFolder(o.dir, 0o750);
     lock = await lockFolder(o.dir);
     return await assemble(o, lock);
   } catch (error) {

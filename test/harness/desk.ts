@@ -37,14 +37,19 @@ export async function newDataDir(): Promise<{ path: string; remove: () => Promis
 }
 
 /** Starts on `dataDir` (made by `newDataDir`); a second start on the same folder finds what the first one left. */
-export async function startDesk(dataDir: string, o: { config?: string; verb?: string[] } = {}): Promise<Desk> {
+/** @param o.wrap a program with its arguments that starts the desk: a tracer */
+export async function startDesk(
+  dataDir: string,
+  o: { config?: string; verb?: string[]; wrap?: readonly string[] } = {},
+): Promise<Desk> {
   const config = join(dataDir, 'asepsis.yaml');
   await writeFile(config, o.config ?? FREE_PORTS);
-  const child = spawn(
-    join(ROOT, 'bin', 'asepsis'),
-    [...(o.verb ?? ['serve']), '--data', dataDir, '--config', config, '--json'],
-    { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, NO_COLOR: '1' } },
-  );
+  const command = [...(o.wrap ?? []), join(ROOT, 'bin', 'asepsis'), ...(o.verb ?? ['serve'])];
+  const child = spawn(command[0] as string, [...command.slice(1), '--data', dataDir, '--config', config, '--json'], {
+    cwd: ROOT,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, NO_COLOR: '1' },
+  });
   let said = '';
   child.stderr?.on('data', (chunk: Buffer) => {
     said = (said + chunk.toString()).slice(-100_000);

@@ -1,7 +1,8 @@
 /** Where a follower was: one small JSON file, replaced as a whole and durable before it counts. */
 
-import { mkdir, open, readFile, rename } from 'node:fs/promises';
+import { open, readFile, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { ensureFolder, syncFolder } from '../../core/index.ts';
 
 /** One file that is being read, wherever it was moved to. */
 export interface FileState {
@@ -28,7 +29,7 @@ export async function readCheckpoint<T>(path: string): Promise<T | null> {
 
 /** Replaces it: written beside, synced, renamed, and the folder synced (rename(2), fsync(2)). */
 export async function writeCheckpoint(path: string, value: object): Promise<void> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o750 });
+  await ensureFolder(dirname(path), 0o750);
   const beside = `${path}.new`;
   const file = await open(beside, 'w', 0o640);
   try {
@@ -38,10 +39,5 @@ export async function writeCheckpoint(path: string, value: object): Promise<void
     await file.close();
   }
   await rename(beside, path);
-  const folder = await open(dirname(path), 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
+  await syncFolder(dirname(path));
 }

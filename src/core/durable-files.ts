@@ -1,0 +1,60 @@
+/** Files and folders that are still there after the power was cut: a file's own fsync does not make its name durable (fsync(2)). */
+
+import { chmodSync, closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs';
+import { mkdir, open, rename } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+
+/** Windows cannot open a folder for that, and need not. */
+const FOLDERS_SYNC = process.platform !== 'win32';
+
+/** Makes a creation, rename or removal in the folder durable. */
+export async function syncFolder(path: string): Promise<void> {
+  if (!FOLDERS_SYNC) return;
+  const handle = await open(path, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Each folder in which a name is new when `path` was made down from `first`. */
+function* parentsOfNew(first: string, path: string): Generator<string> {
+  const top = dirname(resolve(first));
+  for (let folder = dirname(resolve(path)); ; folder = dirname(folder)) {
+    yield folder;
+    if (folder === top || folder === dirname(folder)) return;
+  }
+}
+
+/** The folder with all above it, their names durable; nothing when it is there. */
+export async function ensureFolder(path: string, mode?: number): Promise<void> {
+  const first = await mkdir(path, { recursive: true, ...(mode === undefined ? {} : { mode }) });
+  if (first === undefined) return;
+  for (const folder of parentsOfNew(first, path)) await syncFolder(folder);
+}
+
+/** Moves a finished and synchronised file into its place, durably. */
+export async function moveDurably(from: string, to: string): Promise<void> {
+  await ensureFolder(dirname(to));
+  await rename(from, to);
+  await syncFolder(dirname(to));
+}
+
+/** The same as `ensureFolder`, and an empty file with this mode in it where there is none, for code that cannot wait. */
+export function ensureFileSync(path: string, folderMode: number, fileMode: number): void {
+  const folder = dirname(path);
+  const first = mkdirSync(folder, { recursive: true, mode: folderMode });
+  closeSync(openSync(path, 'a', fileMode));
+  chmodSync(path, fileMode);
+  if (!FOLDERS_SYNC) return;
+  const folders = [folder, ...(first === undefined ? [] : parentsOfNew(first, folder))];
+  for (const one of folders) {
+    const fd = openSync(one, 'r');
+    try {
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+  }
+}
