@@ -25,7 +25,15 @@ export function AccessEnrol() {
     setMade(null);
     try {
       const known = kind === 'desk' || identity !== '' ? { identity } : {};
-      setMade(await api.post<{ link: string; expires: Rfc3339 }>('/v1/access/enrolments', { account: account.trim(), kind, reset, local, ...known }));
+      setMade(
+        await api.post<{ link: string; expires: Rfc3339 }>('/v1/access/enrolments', {
+          account: account.trim(),
+          kind,
+          reset,
+          local,
+          ...known,
+        }),
+      );
     } catch (caught) {
       setProblem(caught);
     }
@@ -40,9 +48,33 @@ export function AccessEnrol() {
           void submit();
         }}
       >
-        <TextInput label={t.account} value={account} required maxLength={256} onChange={(event) => setAccount(event.currentTarget.value)} />
-        <NativeSelect label={t.kind} value={kind} data={[{ value: 'link', label: t.link }, { value: 'desk', label: t.desk }]} onChange={(event) => setKind(event.currentTarget.value as Kind)} />
-        {kind === 'desk' && <TextInput label={t.identity} description={t.identityHelp} value={identity} required minLength={5} maxLength={512} onChange={(event) => setIdentity(event.currentTarget.value)} />}
+        <TextInput
+          label={t.account}
+          value={account}
+          required
+          maxLength={256}
+          onChange={(event) => setAccount(event.currentTarget.value)}
+        />
+        <NativeSelect
+          label={t.kind}
+          value={kind}
+          data={[
+            { value: 'link', label: t.link },
+            { value: 'desk', label: t.desk },
+          ]}
+          onChange={(event) => setKind(event.currentTarget.value as Kind)}
+        />
+        {kind === 'desk' && (
+          <TextInput
+            label={t.identity}
+            description={t.identityHelp}
+            value={identity}
+            required
+            minLength={5}
+            maxLength={512}
+            onChange={(event) => setIdentity(event.currentTarget.value)}
+          />
+        )}
         <Checkbox label={t.local} checked={local} onChange={(event) => setLocal(event.currentTarget.checked)} />
         <Checkbox label={t.reset} checked={reset} onChange={(event) => setReset(event.currentTarget.checked)} />
         <Problem error={problem} />

@@ -58,7 +58,8 @@ export function AccessSessions() {
               {data.items.map((one) => (
                 <tr key={one.id}>
                   <th scope="row">
-                    {one.name} {one.locked && <span className="dim">{t.sessions.locked}</span>} {one.emergency && <strong>{t.sessions.emergency}</strong>}
+                    {one.name} {one.locked && <span className="dim">{t.sessions.locked}</span>}{' '}
+                    {one.emergency && <strong>{t.sessions.emergency}</strong>}
                   </th>
                   <td className="mono">{one.address}</td>
                   <td>{one.factors.join(' + ')}</td>
@@ -150,7 +151,17 @@ export function AccessEmergencies() {
     <section className="panel" aria-labelledby="access-emergencies">
       <h2 id="access-emergencies">{t.emergencies.title}</h2>
       <Problem error={error} />
-      {data && <p>{items.length === 0 ? t.emergencies.none : waiting > 0 ? <strong>{t.emergencies.waiting(waiting)}</strong> : t.emergencies.done}</p>}
+      {data && (
+        <p>
+          {items.length === 0 ? (
+            t.emergencies.none
+          ) : waiting > 0 ? (
+            <strong>{t.emergencies.waiting(waiting)}</strong>
+          ) : (
+            t.emergencies.done
+          )}
+        </p>
+      )}
       <ul className="plain-list">
         {items.slice(0, 50).map((one) => (
           <li key={one.id}>
@@ -171,7 +182,9 @@ function Emergency({ item, path }: { item: EmergencyRow; path: string }) {
     await api.post(`${path}/${encodeURIComponent(item.id)}/review`, { note: note.trim() }).catch(setProblem);
     await client.invalidateQueries({ queryKey: ['answer', path] });
   };
-  const title = item.opened ? t.emergencies.opened(item.person, item.app) : t.emergencies.asked(item.person, item.app, item.approvals.length);
+  const title = item.opened
+    ? t.emergencies.opened(item.person, item.app)
+    : t.emergencies.asked(item.person, item.app, item.approvals.length);
   return (
     <>
       <p>
@@ -193,7 +206,14 @@ function Emergency({ item, path }: { item: EmergencyRow; path: string }) {
             void save();
           }}
         >
-          <Textarea label={t.emergencies.review} value={note} required minLength={3} maxLength={2000} onChange={(event) => setNote(event.currentTarget.value)} />
+          <Textarea
+            label={t.emergencies.review}
+            value={note}
+            required
+            minLength={3}
+            maxLength={2000}
+            onChange={(event) => setNote(event.currentTarget.value)}
+          />
           <Problem error={problem} />
           <p className="buttons">
             <Button type="submit" variant="filled">

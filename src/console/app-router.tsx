@@ -66,6 +66,7 @@ const routes = root.addChildren([
     page('/alerts', () => import('./pages/alerts-page.tsx')),
     page('/findings', () => import('./pages/findings-page.tsx')),
     page('/assets', () => import('./pages/assets-page.tsx')),
+    page('/access', () => import('./pages/access-page.tsx')),
     page('/accounts', () => import('./pages/accounts-page.tsx')),
     page('/events', () => import('./pages/events-page.tsx')),
     page('/sources', () => import('./pages/sources-page.tsx')),

@@ -1,6 +1,7 @@
 /** The texts of the Access page. */
 
-const many = (count: number, one: string, more: string): string => `${count.toLocaleString('en')} ${count === 1 ? one : more}`;
+const many = (count: number, one: string, more: string): string =>
+  `${count.toLocaleString('en')} ${count === 1 ? one : more}`;
 
 export const access = {
   answer: (missing: number, services: number, whole: boolean) =>
@@ -23,7 +24,10 @@ export const access = {
   },
   missing: {
     title: 'Who is missing',
-    lead: (shown: number, all: number) => (shown < all ? `The first ${shown} of ${all}, privileged and external accounts first.` : 'Privileged and external accounts first.'),
+    lead: (shown: number, all: number) =>
+      shown < all
+        ? `The first ${shown} of ${all}, privileged and external accounts first.`
+        : 'Privileged and external accounts first.',
     nobody: 'Nobody is known to be without an enforced second factor.',
     account: 'Account',
     service: 'Service',
@@ -53,8 +57,10 @@ export const access = {
   gateway: {
     title: 'The gateway',
     none: 'No gateway runs here',
-    noneText: 'It puts a second factor in front of applications that will never learn one. Write access/gateway.yaml in the data folder; docs/operate/gateway.md shows one to begin with.',
-    at: (origin: string, apps: number, sessions: number) => `People sign in at ${origin}: ${many(apps, 'application', 'applications')} behind it, ${many(sessions, 'person', 'people')} signed in.`,
+    noneText:
+      'It puts a second factor in front of applications that will never learn one. Write access/gateway.yaml in the data folder; docs/operate/gateway.md shows one to begin with.',
+    at: (origin: string, apps: number, sessions: number) =>
+      `People sign in at ${origin}: ${many(apps, 'application', 'applications')} behind it, ${many(sessions, 'person', 'people')} signed in.`,
     apart: 'It runs as a process of its own; this desk shares its data.',
     app: 'Application',
     hosts: 'Host',
@@ -82,8 +88,16 @@ export const access = {
     failures: 'Failures',
     until: 'Until',
     kinds: {
-      account: 'account, from unknown places', address: 'address', pair: 'account and address', known: 'account, from a known place', code: 'codes of an account', 'code-known': 'codes, from a known place',
-      spraying: 'address that tries many accounts', stuffing: 'account tried from many addresses', overall: 'everything from unknown places', stranger: 'links and sealed codes',
+      account: 'account, from unknown places',
+      address: 'address',
+      pair: 'account and address',
+      known: 'account, from a known place',
+      code: 'codes of an account',
+      'code-known': 'codes, from a known place',
+      spraying: 'address that tries many accounts',
+      stuffing: 'account tried from many addresses',
+      overall: 'everything from unknown places',
+      stranger: 'links and sealed codes',
     } as Readonly<Record<string, string>>,
   },
   emergencies: {
@@ -92,7 +106,8 @@ export const access = {
     waiting: (count: number) => `${many(count, 'use waits', 'uses wait')} for a review.`,
     done: 'Every use has been reviewed.',
     opened: (person: string, app: string) => `${person} opened ${app}`,
-    asked: (person: string, app: string, approvals: number) => `${person} asked for ${app}; ${approvals} of 2 approvals`,
+    asked: (person: string, app: string, approvals: number) =>
+      `${person} asked for ${app}; ${approvals} of 2 approvals`,
     reason: 'Reason given',
     review: 'What came of it',
     save: 'Reviewed',

@@ -1,9 +1,9 @@
 /** Access: what still opens with a password alone, who is missing, and the gateway with its sessions and emergencies. */
 
 import type { Account } from '../../core/records.ts';
-import { useAnswer } from '../api-queries.ts';
 import { AccessEnrol } from '../access-enrol.tsx';
 import { AccessEmergencies, AccessHeld, AccessSessions } from '../access-live.tsx';
+import { useAnswer } from '../api-queries.ts';
 import { CopyLine } from '../copy-line.tsx';
 import { PageTop } from '../list-page.tsx';
 import { Empty, Problem, Waiting } from '../notice.tsx';
@@ -65,7 +65,12 @@ export default function AccessPage() {
 }
 
 function Services({ services }: { services: readonly Service[] }) {
-  const cell = (service: string, value: number) => (value === 0 ? <span className="dim">0</span> : <a href={`/accounts?text=${encodeURIComponent(service)}`}>{value.toLocaleString('en')}</a>);
+  const cell = (service: string, value: number) =>
+    value === 0 ? (
+      <span className="dim">0</span>
+    ) : (
+      <a href={`/accounts?text=${encodeURIComponent(service)}`}>{value.toLocaleString('en')}</a>
+    );
   return (
     <section className="panel" aria-labelledby="access-services">
       <h2 id="access-services">{t.services.title}</h2>
@@ -80,7 +85,14 @@ function Services({ services }: { services: readonly Service[] }) {
             <table className="plain wide">
               <thead>
                 <tr>
-                  {[t.services.service, t.services.noFactor, t.services.bypassed, t.services.registered, t.services.enforced, t.services.unknown].map((heading) => (
+                  {[
+                    t.services.service,
+                    t.services.noFactor,
+                    t.services.bypassed,
+                    t.services.registered,
+                    t.services.enforced,
+                    t.services.unknown,
+                  ].map((heading) => (
                     <th key={heading} scope="col">
                       {heading}
                     </th>
@@ -132,7 +144,8 @@ function Missing({ missing, count, origin }: { missing: readonly Account[]; coun
                 {missing.slice(0, 100).map((account) => (
                   <tr key={account.id}>
                     <th scope="row">
-                      <a href={`/accounts?id=${account.id}`}>{account.name}</a> {account.privileged && <strong>{t.missing.privileged}</strong>}
+                      <a href={`/accounts?id=${account.id}`}>{account.name}</a>{' '}
+                      {account.privileged && <strong>{t.missing.privileged}</strong>}
                     </th>
                     <td>{account.service}</td>
                     <td>{texts.accounts.factors[account.second_factor]}</td>
