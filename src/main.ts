@@ -265,7 +265,10 @@ async function lateCommands(verb: string | undefined): Promise<void> {
     (await import('./detection/index.ts')).fileCommands(program, terminal, { open: openForResponses });
   if (wants('respond'))
     (await import('./detection/index.ts')).responseCommands(program, terminal, { open: openForResponses });
-  if (wants('access')) (await import('./access/index.ts')).accessCommands(program, terminal);
+  if (wants('access')) {
+    const openStore = async (dir: string) => openStoreOf({ data: dir });
+    (await import('./access/index.ts')).accessCommands(program, terminal, { openStore, clock: systemClock });
+  }
   if (wants('detect', 'rules')) {
     const { decodeFile } = await import('./main-decode-file.ts');
     const ownRules = join(import.meta.dirname, '..', 'rules');

@@ -2,9 +2,11 @@
 
 import type { Command } from 'commander';
 import type { Terminal } from '../core/index.ts';
+import { type AuditDeps, auditCommands } from './audit/index.ts';
 import { gatewayCommands } from './gateway/index.ts';
 
-export function accessCommands(program: Command, terminal: Terminal): void {
+export function accessCommands(program: Command, terminal: Terminal, deps: AuditDeps): void {
   const access = program.command('access').description('who has no second factor; the gateway that adds one');
   gatewayCommands(access, terminal);
+  auditCommands(access, terminal, deps);
 }

@@ -3,6 +3,7 @@
 import type { Severity } from '../core/records.ts';
 import type { RoomName } from '../core/rooms.ts';
 import type { Role } from '../core/store-port.ts';
+import { access } from './texts-access.ts';
 
 const number = (value: number): string => value.toLocaleString('en');
 const many = (count: number, one: string, more: string): string => `${number(count)} ${count === 1 ? one : more}`;
@@ -59,6 +60,7 @@ const roles: Readonly<Record<Role, string>> = {
 };
 
 export const texts = {
+  access,
   loading: 'Loading …',
   cancel: 'Cancel',
   save: 'Save',
@@ -82,6 +84,7 @@ export const texts = {
     responses: 'Responses',
     assets: 'Assets',
     accounts: 'Accounts',
+    access: 'Access',
     events: 'Events',
     sources: 'Sources',
     settings: 'Settings',

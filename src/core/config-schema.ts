@@ -248,6 +248,13 @@ export const ConfigSchema = Type.Object(
     patching: PatchingSchema,
     file_integrity: FileIntegritySchema,
     network: NetworkSchema,
+    access: Type.Object(
+      {
+        /** `auto` starts the access gateway when `access/gateway.yaml` is in the data folder. */
+        gateway: Type.Union([Type.Literal('auto'), Type.Literal('off')], { default: 'auto' }),
+      },
+      { ...closed, default: {} },
+    ),
     limits: Type.Object(
       {
         source_events_per_sec: Type.Integer({ minimum: 1, maximum: 10_000_000, default: 200_000 }),

@@ -140,6 +140,9 @@ export function openThrottle(db: Db, clock: Clock) {
       ) !== undefined,
     addPlace: (account: string, place: string) =>
       db.run('INSERT OR REPLACE INTO places VALUES (?, ?, ?)', account, place, clock.now()),
+    /** The account whose counter the key is, among these. */
+    nameOf: (key: string, names: readonly string[]): string | null =>
+      names.find((name) => secretHash(name) === key) ?? null,
     /** What is held back now, for the desk. */
     held: (limit = 200) =>
       db.all(

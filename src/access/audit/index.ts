@@ -1,0 +1,3 @@
+/** The door of the audit inside its room. */
+
+export { type AuditDeps, auditCommands } from './audit-commands.ts';
