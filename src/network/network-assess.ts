@@ -55,9 +55,9 @@ const APP_NAMES: Readonly<Record<string, string>> = {
 };
 
 const HOW: Readonly<Record<string, string>> = {
-  hl7: 'Let the interface engine take HL7 over TLS (IHE ATNA: MLLP over TLS), or put a TLS tunnel such as stunnel on both ends. Switch one interface at a time, with the vendor, and watch that acknowledgements keep coming.',
+  hl7: 'Let the interface engine take HL7 over TLS (IHE ATNA: MLLP over TLS), or put a pair of relays around both ends (asepsis relay pair; the Network page writes the command). Switch one interface at a time, with the vendor, and watch that acknowledgements keep coming.',
   dicom:
-    'Turn on the DICOM secure transport profile (PS3.15 B.12, BCP 195) on archive and device, or put a TLS tunnel on both ends where the device cannot. Test with C-ECHO before images are sent.',
+    'Turn on the DICOM secure transport profile (PS3.15 B.12, BCP 195) on archive and device, or put a pair of relays around both ends where the device cannot (asepsis relay pair). Test with C-ECHO before images are sent.',
   fhir: 'Serve FHIR with HTTPS only and close the clear port.',
   dicomweb: 'Serve DICOMweb with HTTPS only and close the clear port.',
   http: 'Serve the application with HTTPS only, redirect the clear port, and change the passwords that crossed.',
