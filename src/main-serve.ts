@@ -231,6 +231,8 @@ async function assemble(
         listeners: () => listening,
         measure: async () => void (await measureCoverage(store, rooms)),
         changeIncident: (id, change, by) => team.change(id, change, by),
+        mergeIncidents: (id, version, other) => team.merge(id, version, other),
+        splitIncident: (id, version) => team.split(id, version),
       });
       await registerRooms(app as unknown as TypedApp, rooms, services);
     },

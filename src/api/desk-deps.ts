@@ -43,6 +43,17 @@ export interface DeskDeps {
     change: IncidentChange,
     by: { id: string; name: string },
   ) => Promise<Incident | null | 'stale'>;
+  /** Makes another incident part of this one. */
+  readonly mergeIncidents: (
+    id: Incident['id'],
+    version: number,
+    other: { readonly id: Incident['id']; readonly version: number },
+  ) => Promise<{ readonly into: Incident; readonly other: Incident } | null | 'stale'>;
+  /** Undoes the merge that made this incident part of another one. */
+  readonly splitIncident: (
+    id: Incident['id'],
+    version: number,
+  ) => Promise<{ readonly into: Incident; readonly other: Incident } | null | 'stale'>;
 }
 
 /** `type:value` of a filter; the value may hold colons. */

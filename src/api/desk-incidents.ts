@@ -23,6 +23,9 @@ import {
 } from '../core/index.ts';
 import { type DeskDeps, entityOf } from './desk-deps.ts';
 
+const VersionSchema = Type.Integer({ minimum: 1, description: 'The version that was read; a stale one answers 409' });
+const PairSchema = Type.Object({ into: IncidentSchema, other: IncidentSchema });
+
 const ChangeSchema = Type.Object(
   {
     version: Type.Integer({ minimum: 1, description: 'The version that was read; a stale one answers 409' }),
@@ -116,6 +119,59 @@ export function deskIncidents(deps: DeskDeps): FastifyPluginAsyncTypebox {
         const detail = JSON.stringify(comment === undefined ? rest : { ...rest, comment: 'added' });
         await audited(deps, request, { action: 'incident.change', target: incident.id, detail });
         return incident;
+      },
+    );
+    app.post(
+      '/v1/incidents/:id/merge',
+      {
+        config: { access: 'analyst' },
+        schema: {
+          summary: 'Make another incident part of this one',
+          description: 'Its alerts move here; it is closed and says where it went. `split` undoes it.',
+          tags: ['incidents'],
+          params: Type.Object({ id: IncidentIdSchema }),
+          body: Type.Object(
+            { version: VersionSchema, other: IncidentIdSchema, other_version: VersionSchema },
+            { additionalProperties: false },
+          ),
+          response: { 200: PairSchema },
+        },
+      },
+      async (request) => {
+        const { version, other, other_version } = request.body;
+        const result = await deps.mergeIncidents(request.params.id, version, { id: other, version: other_version });
+        if (result === 'stale') throw new AsepsisError('CONFLICT', 'One of them was changed by somebody else.');
+        const pair = found(result, 'incident');
+        await audited(deps, request, { action: 'incident.merge', target: other, detail: `into ${pair.into.id}` });
+        return pair;
+      },
+    );
+    app.post(
+      '/v1/incidents/:id/split',
+      {
+        config: { access: 'analyst' },
+        schema: {
+          summary: 'Undo the merge that made this incident part of another one',
+          description: 'Its alerts come back, and the two are not merged by themselves any more.',
+          tags: ['incidents'],
+          params: Type.Object({ id: IncidentIdSchema }),
+          body: Type.Object(
+            { into_version: Type.Integer({ minimum: 1, description: 'Version of the incident it is part of' }) },
+            { additionalProperties: false },
+          ),
+          response: { 200: PairSchema },
+        },
+      },
+      async (request) => {
+        const result = await deps.splitIncident(request.params.id, request.body.into_version);
+        if (result === 'stale') throw new AsepsisError('CONFLICT', 'The incident was changed by somebody else.');
+        const pair = found(result, 'incident');
+        await audited(deps, request, {
+          action: 'incident.split',
+          target: pair.other.id,
+          detail: `from ${pair.into.id}`,
+        });
+        return pair;
       },
     );
   };

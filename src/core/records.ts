@@ -224,6 +224,8 @@ export const AlertSchema = Type.Object({
     LIMITS.evidenceMax,
   ),
   incident: optional(IncidentIdSchema),
+  /** Incidents it was in before they were merged into others, the latest last. */
+  merged_from: optional(list(IncidentIdSchema, 64)),
   state: words(['new', 'acknowledged', 'closed'] as const),
   verdict: optional(words(VERDICTS)),
   retrospective: Type.Boolean(),
@@ -250,6 +252,12 @@ export const IncidentSchema = Type.Object({
   alert_count: Type.Integer({ minimum: 0 }),
   event_count: Type.Integer({ minimum: 0 }),
   comments: list(Type.Object({ by: name(), at: TimeSchema, text: text() }), 500),
+  /** Hosts through which alerts of minutes join: `weak:` what happened on one host, `reached:` where an attacker got far. */
+  ties: optional(list(name(), 256)),
+  /** The incident that has its alerts now; it can be split off again. */
+  merged_into: optional(IncidentIdSchema),
+  /** Incidents that a person split from this one: they are not merged by themselves again. */
+  apart: optional(list(IncidentIdSchema, 64)),
   exercise: Type.Boolean(),
   version: Type.Integer({ minimum: 1, description: 'Sent back with a change; a stale one answers 409' }),
   changed_version: Type.Integer({

@@ -129,7 +129,10 @@ export interface AlertFilter {
 export interface AlertStore {
   /** Inserts what is not there yet (by id) and answers only the new ones: a replay has no second effect. */
   add(alerts: readonly Alert[]): Promise<readonly Alert[]>;
-  update(id: AlertId, change: Partial<Pick<Alert, 'state' | 'verdict' | 'incident'>>): Promise<Alert | null>;
+  update(
+    id: AlertId,
+    change: Partial<Pick<Alert, 'state' | 'verdict' | 'incident' | 'merged_from'>>,
+  ): Promise<Alert | null>;
   get(id: AlertId): Promise<Alert | null>;
   list(filter: AlertFilter, page: PageRequest): Promise<Page<Alert>>;
   count(filter: AlertFilter): Promise<number>;

@@ -15,6 +15,8 @@ export async function teamCoverage(store: Store, clock: Clock): Promise<Coverage
   let read = 0;
   for await (const incident of allRecords((page) => store.incidents.list({}, page))) {
     if (++read > INCIDENTS_MAX) break;
+    // Its alerts count where they are now.
+    if (incident.merged_into !== undefined) continue;
     if (incident.opened < since || (incident.severity !== 'critical' && incident.severity !== 'high')) continue;
     const opened = Date.parse(incident.opened);
     if (incident.acknowledged_at !== undefined) {

@@ -42,7 +42,7 @@ export function openLoopDisk(megabytes: number): LoopDisk | null {
       if (!mounted()) throw new Error('The disk cannot be mounted again.');
     },
     remove() {
-      run('umount', path) || run('umount', '-l', path);
+      if (!run('umount', path)) run('umount', '-l', path);
       rmSync(folder, { recursive: true, force: true });
     },
   };
