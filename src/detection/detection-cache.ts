@@ -29,7 +29,9 @@ function codeDigest(): string {
 
 /** @param texts every rule file with its content, in order */
 export function cacheKey(texts: readonly (readonly [file: string, content: string])[], options: unknown): string {
-  const hash = createHash('sha256').update(codeDigest()).update(JSON.stringify(options) ?? '');
+  const hash = createHash('sha256')
+    .update(codeDigest())
+    .update(JSON.stringify(options) ?? '');
   for (const [file, content] of texts) hash.update(`\0${file}\0${content.length}\0`).update(content);
   return hash.digest('hex');
 }
@@ -45,7 +47,8 @@ const replacer = (_: string, value: unknown): unknown =>
 function revive(expr: Expr): void {
   if (expr.t === 'and' || expr.t === 'or') for (const part of expr.of) revive(part);
   else if (expr.t === 'not') revive(expr.of);
-  else if (expr.t === 'test' && expr.test.kind === 'regex') Object.assign(expr.test, { regex: regexOf(expr.test.regex) });
+  else if (expr.t === 'test' && expr.test.kind === 'regex')
+    Object.assign(expr.test, { regex: regexOf(expr.test.regex) });
 }
 
 /** The rules of this key; null when there are none or the file is not what it was when it was written. */
@@ -86,4 +89,3 @@ export function writeCache(dir: string, key: string, loaded: LoadedRules): void 
     // See above.
   }
 }
-

@@ -129,7 +129,9 @@ export async function detect(job: DetectJob, terminal: Terminal): Promise<void> 
     : await readHere(job, pieces, print, { onReport, onSay: say, onFault, onProgress });
   counting.judge(true, print);
   if (counting.runs() > 1)
-    say(`More than ${MEMBERS_MAX} events count in correlations: they were brought in order in ${counting.runs()} runs.`);
+    say(
+      `More than ${MEMBERS_MAX} events count in correlations: they were brought in order in ${counting.runs()} runs.`,
+    );
   for (const { rule, reason } of [...quarantined, ...counting.engine.stats().quarantined])
     say(`The rule ${rule} failed and was set aside: ${reason}`);
   const all = alerts + counting.alerts();

@@ -36,7 +36,27 @@ const fires = (rules: Awaited<ReturnType<typeof loadRules>>['rules']) =>
 test('values read fast are the values of YAML 1.2', () => {
   const scalar = fc.oneof(
     fc.string({ maxLength: 12 }),
-    fc.constantFrom('0o17', '0x1F', '1_000', '0b11', '007', '.5', '1e3', 'yes', 'on', '~', 'null', 'TRUE', '2026-01-01', '12:30', '<<', '=', '.inf', '.NaN', '-.INF'),
+    fc.constantFrom(
+      '0o17',
+      '0x1F',
+      '1_000',
+      '0b11',
+      '007',
+      '.5',
+      '1e3',
+      'yes',
+      'on',
+      '~',
+      'null',
+      'TRUE',
+      '2026-01-01',
+      '12:30',
+      '<<',
+      '=',
+      '.inf',
+      '.NaN',
+      '-.INF',
+    ),
     fc.integer(),
     fc.double(),
     fc.boolean(),
@@ -102,7 +122,13 @@ test('a rule waits for values of placeholders by name and place, and works with 
   const { rules, refused, waiting } = parseRules(PLACEHOLDER, 'p.yml');
   expect([rules, refused]).toEqual([[], []]);
   expect(waiting).toEqual([
-    { file: 'p.yml', line: 6, column: 5, placeholders: ['who', 'where'], reason: expect.stringContaining('%who%, %where%') as string },
+    {
+      file: 'p.yml',
+      line: 6,
+      column: 5,
+      placeholders: ['who', 'where'],
+      reason: expect.stringContaining('%who%, %where%') as string,
+    },
   ]);
   const path = join(dir, 'site.yml');
   await writeFile(path, 'who: [xx, "a*c"]\n"%where%": 7\n');

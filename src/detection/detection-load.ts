@@ -4,8 +4,8 @@ import { readFileSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AsepsisError } from '../core/index.ts';
+import { cacheKey, readCache, writeCache } from './detection-cache.ts';
 import { DETECTION_LIMITS as LIMIT } from './detection-limits.ts';
-import { readCache, cacheKey, writeCache } from './detection-cache.ts';
 import { parseRules, type ReadOptions } from './detection-parse.ts';
 import { all, type DetectionRule, type FilterRule, type Refusal, type Rule, type Waiting } from './detection-rule.ts';
 

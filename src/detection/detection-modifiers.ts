@@ -3,7 +3,17 @@
 import { parseCidr } from './detection-cidr.ts';
 import { DETECTION_LIMITS as LIMIT } from './detection-limits.ts';
 import { createRegex } from './detection-regex.ts';
-import { all, any, type Comparison, type Expr, not, PlaceholderFault, RuleFault, type Test, type TimePart } from './detection-rule.ts';
+import {
+  all,
+  any,
+  type Comparison,
+  type Expr,
+  not,
+  PlaceholderFault,
+  RuleFault,
+  type Test,
+  type TimePart,
+} from './detection-rule.ts';
 import {
   base64,
   base64Offsets,

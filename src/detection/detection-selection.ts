@@ -18,7 +18,8 @@ function at<T>(path: Path, work: () => T): T {
   try {
     return work();
   } catch (error) {
-    if (error instanceof PlaceholderFault && error.path.length === 0) throw new PlaceholderFault(error.placeholders, path);
+    if (error instanceof PlaceholderFault && error.path.length === 0)
+      throw new PlaceholderFault(error.placeholders, path);
     if (error instanceof RuleFault && error.path.length === 0) throw new RuleFault(error.message, path);
     throw error;
   }
