@@ -12,7 +12,7 @@ export interface FieldScan {
    * Payloads of all literals that stand in the value once it is in lower case, each once; the array is used again by the
    * next call. The value comes as it was written: a lower-case copy is made only when something may fit.
    */
-  find(value: string): readonly number[];
+  find: (value: string) => readonly number[];
   /** Shortest text that can hold any of the literals. */
   readonly charsMin: number;
 }
