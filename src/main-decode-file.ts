@@ -19,11 +19,15 @@ export interface DecodeOptions {
   readonly carve?: boolean;
   /** Hears what could not be read. */
   readonly say?: (sentence: string) => void;
+  /** Bytes to read, of a file that is neither compressed nor an event log; the whole file else. */
+  readonly range?: { readonly from: number; readonly to: number };
 }
 
 /** Events of `path` in order; `seq` and `index` tell where in the file they were. */
 export async function* decodeFile(path: string, o: DecodeOptions = {}): AsyncGenerator<DecodedEvent> {
-  if (await isZip(path)) {
+  if (o.range !== undefined) {
+    yield* decodeText(await opened(path, { start: o.range.from, end: o.range.to - 1 }), path, o.say);
+  } else if (await isZip(path)) {
     for await (const entry of zipEntries(path, o.say)) yield* decodeParts(entry.parts, `${path}: ${entry.name}`, o);
   } else yield* decodeParts(await opened(path), path, o);
 }
@@ -68,14 +72,14 @@ async function* decodeText(
 }
 
 /** The file's bytes as the parts it is read in; a file that cannot be opened is said to be so before anything is read. */
-async function opened(path: string): Promise<AsyncIterable<unknown>> {
+async function opened(path: string, range: { start?: number; end?: number } = {}): Promise<AsyncIterable<unknown>> {
   try {
     const file = await open(path, 'r');
     await file.close();
   } catch (error) {
     throw new AsepsisError('INPUT_UNREADABLE', `${path}: ${(error as Error).message}.`, { cause: error });
   }
-  return createReadStream(path, { highWaterMark: READ_BYTES });
+  return createReadStream(path, { highWaterMark: READ_BYTES, ...range });
 }
 
 const SIGNATURE_BYTES = 8;

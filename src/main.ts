@@ -272,7 +272,11 @@ async function lateCommands(verb: string | undefined): Promise<void> {
   if (wants('detect', 'rules')) {
     const { decodeFile } = await import('./main-decode-file.ts');
     const ownRules = join(import.meta.dirname, '..', 'rules');
-    (await import('./detection/index.ts')).detectionCommands(program, terminal, { decodeFile, ownRules });
+    (await import('./detection/index.ts')).detectionCommands(program, terminal, {
+      decodeFile,
+      ownRules,
+      threadScript: new URL('./main-detect-worker.ts', import.meta.url),
+    });
   }
 }
 

@@ -217,7 +217,16 @@ export const ConfigSchema = Type.Object(
       { retention_days: Type.Integer({ minimum: 1, maximum: 36_500, default: 365 }) },
       { ...closed, default: {} },
     ),
-    rules: Type.Object({ folders: Type.Array(path, { maxItems: 64, default: [] }) }, { ...closed, default: {} }),
+    rules: Type.Object(
+      {
+        folders: Type.Array(path, { maxItems: 64, default: [] }),
+        /** File with the values that stand for `%placeholders%` in rules. */
+        placeholders: Type.Optional(path),
+        /** Processing pipelines by name or file, applied to every rule that is loaded. */
+        pipelines: Type.Array(path, { maxItems: 16, default: [] }),
+      },
+      { ...closed, default: {} },
+    ),
     notify: Type.Object(
       {
         level: Type.Union(

@@ -2,8 +2,10 @@
 
 import { inCidr } from './detection-cidr.ts';
 import type { FieldCache, Text } from './detection-fields.ts';
+import { BEGIN, END } from './detection-literal.ts';
 import { compares, evaluateTest, numberOf, timePart } from './detection-plain.ts';
 import type { Expr, Test } from './detection-rule.ts';
+import { createAnyScan } from './detection-scan.ts';
 import { globMatches, lowerPattern } from './detection-value.ts';
 
 export type Holds = () => boolean;
@@ -71,6 +73,39 @@ export function compileExpr(expr: Expr, fields: FieldCache, normFirst: boolean):
   }
 }
 
+/** Lists from this length on are searched at once instead of text by text. */
+const LIST_MIN = 12;
+
+/** One search for a long list of texts; null when a pattern with wildcards inside is among them, or the list is short. */
+function listCheck(tests: readonly TextTest[]): ((value: string) => boolean) | null {
+  if (tests.length < LIST_MIN || !tests.every(isListable)) return null;
+  let find: ((value: string) => boolean) | null = null;
+  return (value) => {
+    find ??= createAnyScan(tests.map(tiedText));
+    return find(value);
+  };
+}
+
+const NOT_ASCII = /[\u0080-\uffff]/;
+
+/** The search ties texts to edges by two characters, and those beyond ASCII not at all. */
+function isListable({ mode, pattern }: TextTest): boolean {
+  const text = (pattern[0] as string | undefined) ?? '';
+  return (
+    mode !== 'glob' &&
+    text !== '' &&
+    !text.includes(BEGIN) &&
+    !text.includes(END) &&
+    (mode === 'contains' || !NOT_ASCII.test(text))
+  );
+}
+
+function tiedText({ mode, pattern }: TextTest): string {
+  const text = ((pattern[0] as string | undefined) ?? '').toLowerCase();
+  if (mode === 'startswith') return BEGIN + text;
+  return mode === 'endswith' ? text + END : text;
+}
+
 /** Tests of the same field and kind become one: a set for equality, one loop for the rest. */
 function compileOr(of: readonly Expr[], fields: FieldCache, normFirst: boolean): Holds {
   const merged = new Map<string, { slot: number; cased: boolean; tests: TextTest[] }>();
@@ -89,6 +124,11 @@ function compileOr(of: readonly Expr[], fields: FieldCache, normFirst: boolean):
   for (const { slot, cased, tests } of merged.values()) {
     const read = cased ? fields.text : fields.lower;
     const equal = tests[0]?.mode === 'equals';
+    const listed = cased || equal ? null : listCheck(tests);
+    if (listed) {
+      parts.push({ effort: 12, holds: over(fields.text, slot, listed) });
+      continue;
+    }
     const checks = tests.map(textCheck);
     const words = new Set(
       tests.map((t) => ((cased ? t.pattern : lowerPattern(t.pattern))[0] as string | undefined) ?? ''),
@@ -131,6 +171,14 @@ function compileTest(field: string, test: Test, fields: FieldCache, normFirst: b
       return () => fields.text(slot) === null;
     case 'fieldref': {
       const other = fields.slot(test.other, normFirst);
+      if (test.mode === 'equals' && !test.cased) {
+        return () => {
+          const a = fields.lower(slot);
+          const b = fields.lower(other);
+          if (typeof a === 'string' && typeof b === 'string') return a === b;
+          return evaluateTest(test, a, () => b);
+        };
+      }
       return () => evaluateTest(test, fields.text(slot), () => fields.text(other));
     }
   }

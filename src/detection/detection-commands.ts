@@ -1,64 +1,36 @@
 /** `asepsis detect` and `asepsis rules`: files in, alerts out, one JSON object a line with --json. */
 
-import { readdir, stat } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 import type { Command } from 'commander';
-import { type Alert, AsepsisError, type DecodedEvent, EXIT, type Terminal, toEventRecord } from '../core/index.ts';
-import { createEngine } from './detection-engine.ts';
-import { loadRules } from './detection-load.ts';
+import { AsepsisError, EXIT, type Terminal } from '../core/index.ts';
+import { detect } from './detection-detect.ts';
+import { type LoadOptions, loadRules } from './detection-load.ts';
+import type { DecodeFile } from './detection-part.ts';
 import type { Refusal, Rule } from './detection-rule.ts';
 import { testRules } from './detection-selftest.ts';
+import { readPlaceholders } from './detection-site.ts';
 
 export interface DetectionDeps {
   /** Reads one file of any known form, compressed or not, as decoded events in order. */
-  readonly decodeFile: (
-    path: string,
-    o?: { carve?: boolean; say?: (sentence: string) => void },
-  ) => AsyncIterable<DecodedEvent>;
+  readonly decodeFile: DecodeFile;
   /** The rules that come with the program; used when no folder is named. */
   readonly ownRules: string;
+  /** The script of a thread that reads files for `detect`; absent: there are none. */
+  readonly threadScript?: URL;
 }
 
-const STREAM_ID = 'detect00';
-/** Events between two updates of the progress line. */
-const PROGRESS_EVERY = 20_000;
+interface SiteOptions {
+  readonly placeholders?: string;
+}
+
+interface DetectOptions extends SiteOptions {
+  readonly rules: string[];
+  readonly json?: boolean;
+  readonly carve?: boolean;
+  readonly threads?: number;
+}
 
 const collect = (value: string, earlier: readonly string[]): string[] => [...earlier, value];
-
-function recordOf(event: DecodedEvent, n: number): string {
-  const number = event.fields.EventRecordID ?? event.fields.RecordNumber;
-  return typeof number === 'number' || typeof number === 'string' ? String(number) : String(n);
-}
-
-function line(alert: Alert, event: DecodedEvent, file: string, record: string): string {
-  const { rule, title, time, entities, event_count } = alert;
-  return `${JSON.stringify({
-    rule: { id: rule.id, title: rule.title, level: rule.level, tags: rule.tags },
-    title,
-    time,
-    source: { file, record },
-    entities,
-    event_count,
-    // Ids and receipt belong to an installation, not to a file that was read once.
-    event: { ...toEventRecord(STREAM_ID, event), id: undefined, source: undefined, received: undefined },
-  })}\n`;
-}
-
-const MARKS: Readonly<Record<Alert['rule']['level'], string>> = {
-  critical: '\x1b[97;41m critical \x1b[0m',
-  high: '\x1b[31m high     \x1b[0m',
-  medium: '\x1b[33m medium   \x1b[0m',
-  low: '\x1b[36m low      \x1b[0m',
-  information: ' info     ',
-};
-
-/** What logs bring must not steer the terminal. */
-const CONTROL = /\p{Cc}/gu;
-
-function sentence(alert: Alert, file: string, record: string, colour: boolean): string {
-  const level = colour ? MARKS[alert.rule.level] : ` ${alert.rule.level.padEnd(9)}`;
-  return `${alert.time} ${level} ${alert.title.replace(CONTROL, '?')}  (${alert.rule.id}, ${basename(file)}:${record})\n`;
-}
 
 function sayRefused(terminal: Terminal, refused: readonly Refusal[], most: number): void {
   for (const { file, line: at, column, reason } of refused.slice(0, most))
@@ -66,78 +38,38 @@ function sayRefused(terminal: Terminal, refused: readonly Refusal[], most: numbe
   if (refused.length > most) terminal.say(`… and ${refused.length - most} more; \`asepsis rules lint\` lists them all`);
 }
 
-async function rulesFrom(terminal: Terminal, folders: readonly string[]): Promise<Rule[]> {
-  const { rules, refused } = await loadRules(folders);
+/** Where rules that were read are kept; null when the place is not known. */
+function cacheDir(env: NodeJS.ProcessEnv): string | undefined {
+  const given = env.XDG_CACHE_HOME;
+  if (given !== undefined && isAbsolute(given)) return join(given, 'asepsis');
+  return env.HOME !== undefined && isAbsolute(env.HOME) ? join(env.HOME, '.cache', 'asepsis') : undefined;
+}
+
+function loadingOf(options: SiteOptions): LoadOptions {
+  const dir = cacheDir(process.env);
+  return {
+    ...(dir === undefined ? {} : { cacheDir: dir }),
+    ...(options.placeholders === undefined ? {} : { placeholders: readPlaceholders(options.placeholders) }),
+  };
+}
+
+async function rulesFrom(terminal: Terminal, folders: readonly string[], loading: LoadOptions = {}): Promise<Rule[]> {
+  const { rules, refused, waiting } = await loadRules(folders, loading);
   sayRefused(terminal, refused, 10);
+  if (waiting.length > 0)
+    terminal.say(`${waiting.length} rules wait for values of placeholders; \`asepsis rules lint\` names them.`);
   if (rules.length === 0) throw new AsepsisError('RULE_INVALID', `No rule could be loaded from ${folders.join(', ')}.`);
   return rules;
 }
 
-/** Folders become the files in them and below, by name; hidden ones are left out. */
-async function filesIn(paths: readonly string[]): Promise<string[]> {
-  const files: string[] = [];
-  for (const path of paths) {
-    const found = await stat(path).catch(() => null);
-    if (!found?.isDirectory()) {
-      files.push(path);
-      continue;
-    }
-    const entries = await readdir(path, { recursive: true, withFileTypes: true });
-    const inside = entries.filter((entry) => entry.isFile() && !entry.name.startsWith('.'));
-    files.push(...inside.map((entry) => join(entry.parentPath, entry.name)).sort());
-  }
-  return files;
-}
-
-async function detect(
-  paths: readonly string[],
-  options: { rules: string[]; json?: boolean; carve?: boolean },
-  terminal: Terminal,
-  deps: DetectionDeps,
-) {
-  const rules = await rulesFrom(terminal, options.rules.length > 0 ? options.rules : [deps.ownRules]);
-  const engine = createEngine(rules, { streamId: STREAM_ID });
-  const files = await filesIn(paths);
-  const say = (sentence: string): void => terminal.say(sentence.replace(CONTROL, '?'));
-  let alerts = 0;
-  let events = 0;
-  const read = async (file: string, i: number): Promise<void> => {
-    let record = 0;
-    for await (const event of deps.decodeFile(file, { carve: options.carve === true, say })) {
-      record++;
-      events++;
-      // A file's own numbering starts again with each file: its place in the list keeps ids apart.
-      event.seq = i * 2 ** 32 + record;
-      event.index = 0;
-      for (const alert of engine.feed(event)) {
-        alerts++;
-        const where = recordOf(event, record);
-        terminal.out(options.json ? line(alert, event, file, where) : sentence(alert, file, where, terminal.colour));
-      }
-      if (events % PROGRESS_EVERY === 0)
-        terminal.progress(`${i + 1} of ${files.length}, ${file}: ${events} events, ${alerts} alerts`);
-    }
-  };
-  for (const [i, file] of files.entries()) {
-    try {
-      await read(file, i);
-    } catch (error) {
-      // One bad file of a folder must not hide what is in the others; a file that was named must be readable.
-      if (paths.includes(file)) throw error;
-      say(`${file}: ${(error as Error).message}`);
-    }
-  }
-  for (const { rule, reason } of engine.stats().quarantined)
-    terminal.say(`The rule ${rule} failed and was set aside: ${reason}`);
-  terminal.say(`${events} events, ${engine.ruleCount} rules, ${alerts} alerts.`);
-  process.exitCode = alerts > 0 ? EXIT.findings : EXIT.clean;
-}
-
-async function lint(folders: readonly string[], json: boolean, terminal: Terminal): Promise<void> {
-  const { rules, refused } = await loadRules(folders);
+async function lint(folders: readonly string[], json: boolean, terminal: Terminal, site: SiteOptions): Promise<void> {
+  const { rules, refused, waiting } = await loadRules(folders, loadingOf(site));
   if (json) for (const one of refused) terminal.out(`${JSON.stringify(one)}\n`);
   else for (const { file, line: at, column, reason } of refused) terminal.out(`${file}:${at}:${column}: ${reason}\n`);
-  terminal.say(`${rules.length} rules are good, ${refused.length} are not.`);
+  if (json) for (const one of waiting) terminal.out(`${JSON.stringify({ ...one, waiting: true })}\n`);
+  else for (const { file, line: at, column, reason } of waiting) terminal.out(`${file}:${at}:${column}: ${reason}\n`);
+  const wait = waiting.length > 0 ? `, ${waiting.length} wait for values of placeholders` : '';
+  terminal.say(`${rules.length} rules are good, ${refused.length} are not${wait}.`);
   process.exitCode = refused.length > 0 ? EXIT.findings : EXIT.clean;
 }
 
@@ -165,17 +97,33 @@ export function detectionCommands(program: Command, terminal: Terminal, deps: De
     )
     .option('--json', 'one JSON object a line')
     .option('--carve', 'look for Windows event records in any bytes, such as a disk image')
-    .action((files: string[], options: { rules: string[]; json?: boolean; carve?: boolean }) =>
-      detect(files, options, terminal, deps),
-    );
+    .option('--placeholders <file>', 'values that stand for %placeholders% in rules')
+    .option('--threads <number>', 'threads to read with', (text) => Math.max(1, Math.trunc(Number(text)) || 1))
+    .action(async (files: string[], options: DetectOptions) => {
+      const folders = options.rules.length > 0 ? options.rules : [deps.ownRules];
+      const loading = loadingOf(options);
+      const job = {
+        paths: files,
+        rules: await rulesFrom(terminal, folders, loading),
+        folders,
+        loading,
+        json: options.json === true,
+        carve: options.carve === true,
+        threads: options.threads ?? null,
+        decodeFile: deps.decodeFile,
+        threadScript: deps.threadScript ?? null,
+      };
+      await detect(job, terminal);
+    });
   const rules = program.command('rules').description('check rules before they are used');
   rules
     .command('lint')
     .description('say which rules cannot be used, with line and column')
     .argument('[dirs...]', 'rule folders')
+    .option('--placeholders <file>', 'values that stand for %placeholders% in rules')
     .option('--json', 'one JSON object a line')
-    .action((dirs: string[], options: { json?: boolean }) =>
-      lint(dirs.length > 0 ? dirs : [deps.ownRules], options.json === true, terminal),
+    .action((dirs: string[], options: { json?: boolean } & SiteOptions) =>
+      lint(dirs.length > 0 ? dirs : [deps.ownRules], options.json === true, terminal, options),
     );
   rules
     .command('test')

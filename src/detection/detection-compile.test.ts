@@ -12,7 +12,7 @@ import { modeOf, parsePattern } from './detection-value.ts';
 import { sampleEvent } from './testing/detection-samples.ts';
 
 const FIELDS = ['a', 'b', 'CommandLine', 'user', 'EventID', 'Channel', ''];
-const WORDS = ['', 'x', 'ab', 'aba', 'AB', '4625', '1', 'security', 'sysmon', 'é', 'aé', 'bab', 'a b'];
+const WORDS = ['', 'x', 'Σ', 'AΣ', '😀', 'ab', 'aba', 'AB', '4625', '1', 'security', 'sysmon', 'é', 'aé', 'bab', 'a b'];
 const word = fc.constantFrom(...WORDS);
 const pattern = fc
   .array(fc.oneof(word, fc.constantFrom('*', '?')), { minLength: 1, maxLength: 4 })
@@ -33,6 +33,12 @@ const { expr } = fc.letrec<{ expr: Expr }>((tie) => ({
     fc.tuple(fc.constantFrom(...FIELDS), leafTest).map(([field, leaf]): Expr => ({ t: 'test', field, test: leaf })),
     fc.array(tie('expr'), { minLength: 1, maxLength: 3 }).map((of): Expr => ({ t: 'and', of })),
     fc.array(tie('expr'), { minLength: 1, maxLength: 3 }).map((of): Expr => ({ t: 'or', of })),
+    fc.tuple(fc.constantFrom(...FIELDS), fc.array(pattern, { minLength: 12, maxLength: 20 })).map(
+      ([field, list]): Expr => ({
+        t: 'or',
+        of: list.map((p): Expr => ({ t: 'test', field, test: { kind: 'text', ...p, cased: false } })),
+      }),
+    ),
     tie('expr').map((of): Expr => not(of)),
   ),
 }));

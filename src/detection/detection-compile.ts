@@ -272,7 +272,8 @@ export function createMatcher(rules: readonly DetectionRule[]): Matcher {
         const at = plan.always[i] as number;
         if (check(at)) found.push((plan.rules[at] as PlanRule).rule);
       }
-      return found;
+      // In the order of the rules, whatever was looked for first.
+      return found.length > 1 ? found.sort((a, b) => a - b) : found;
     },
   };
 }

@@ -1,7 +1,6 @@
 /** Which literals an event must hold for a rule to have a chance: the cheapest necessary set of each expression. */
 
 import type { Expr, Test } from './detection-rule.ts';
-import type { SigmaPattern } from './detection-value.ts';
 
 /** Stand before and behind every scanned value, so that equals, startswith and endswith are literals like any other. */
 export const BEGIN = '\x02';
@@ -9,7 +8,7 @@ export const END = '\x03';
 
 export interface Literal {
   readonly field: string;
-  /** Lower-case ASCII, with BEGIN and END where the literal is tied to an edge. */
+  /** In lower case, with BEGIN and END where the literal is tied to an edge. */
   readonly text: string;
 }
 
@@ -51,7 +50,9 @@ const FEW_VALUES = new Set([
 const COMMON =
   /^(?:\\?(?:powershell|pwsh|cmd|rundll32|svchost|explorer|wscript|cscript|mshta|regsvr32|reg|net|net1|sc|schtasks)(?:\.exe)?|http|https|\.exe|\.dll|c:\\|windows|system32|\\windows\\|microsoft|software|hklm|hkcu|program files|users|\\users\\|appdata|system|true|false|get|post)/;
 
-const RARITY = Array.from({ length: 64 }, (_, chars) => Math.exp(-0.5 * chars));
+/** Characters beyond ASCII are rare in what machines write. */
+const FOREIGN = 0.0005;
+const RARITY = Array.from({ length: 64 }, (_, chars) => Math.exp(-0.8 * chars));
 
 /** An estimate before anything was measured. */
 export function estimateLikelihood(literal: Literal): number {
@@ -59,35 +60,42 @@ export function estimateLikelihood(literal: Literal): number {
   const edges = (text.startsWith(BEGIN) ? 1 : 0) + (text.endsWith(END) ? 1 : 0);
   const length = text.length - edges;
   if (edges === 2 && FEW_VALUES.has(literal.field)) return 0.2;
+  if (NOT_ASCII.test(text)) return FOREIGN;
   const rare = RARITY[Math.min(length + edges, RARITY.length - 1)] as number;
   if (rare >= 0.05) return rare;
   return COMMON.test(text.startsWith(BEGIN) ? text.slice(1) : text) ? Math.max(rare, 0.05) : rare;
 }
 
 const NOT_ASCII = /[\u0080-\uffff]+/;
+/** In lower case these depend on what stands beside them, or become two characters. */
+const UNSTEADY = /[\u0130\u03a3\u03c2\u03c3]/;
 
-/** The longest run of ASCII in a literal piece, tied to an edge only where the run reaches it. */
-function asciiRun(piece: string, atStart: boolean, atEnd: boolean): string | null {
+/**
+ * A literal piece in lower case, tied to edges where it stands at them. Beyond ASCII, case is compared by pieces, so where
+ * that may differ from the whole value's the longest run of ASCII stands for it.
+ */
+function literalOf(piece: string, atStart: boolean, atEnd: boolean, steady: boolean): string | null {
   const lower = piece.toLowerCase();
-  if (lower !== '' && !NOT_ASCII.test(lower)) return (atStart ? BEGIN : '') + lower + (atEnd ? END : '');
+  if (lower.includes(BEGIN) || lower.includes(END)) return null;
+  const whole = lower !== '' && (!NOT_ASCII.test(lower) || (steady && !UNSTEADY.test(piece)));
+  if (whole) return (atStart ? BEGIN : '') + lower + (atEnd ? END : '');
   const runs = lower.split(NOT_ASCII);
-  const whole = runs.length === 1;
   const longest = runs.reduce((best, run) => (run.length > best.length ? run : best), '');
   const first = atStart && runs[0] === longest;
-  const last = atEnd && (whole || runs.at(-1) === longest);
-  if (longest === '' && !(whole && first && last)) return null;
+  const last = atEnd && runs.at(-1) === longest;
+  if (longest === '' && !(runs.length === 1 && first && last)) return null;
   return (first ? BEGIN : '') + longest + (last ? END : '');
 }
 
-function patternLiterals(mode: string, pattern: SigmaPattern): string[] {
+function patternLiterals({ mode, pattern, cased }: Test & { kind: 'text' }): string[] {
   if (mode !== 'glob') {
     const begin = mode === 'equals' || mode === 'startswith';
     const end = mode === 'equals' || mode === 'endswith';
-    const run = asciiRun((pattern[0] as string | undefined) ?? '', begin, end);
+    const run = literalOf((pattern[0] as string | undefined) ?? '', begin, end, !cased);
     return run === null ? [] : [run];
   }
   return pattern.flatMap((piece, i) => {
-    const run = typeof piece === 'string' ? asciiRun(piece, i === 0, i === pattern.length - 1) : null;
+    const run = typeof piece === 'string' ? literalOf(piece, i === 0, i === pattern.length - 1, !cased) : null;
     return run === null ? [] : [run];
   });
 }
@@ -101,7 +109,7 @@ function keywordLiteral(text: string): string | null {
 function needOfTest(field: string, test: Test, likelihood: Likelihood): Need | null {
   if (test.kind === 'text') {
     let best: Need | null = null;
-    for (const tied of patternLiterals(test.mode, test.pattern)) {
+    for (const tied of patternLiterals(test)) {
       const text = field === '' ? keywordLiteral(tied) : tied;
       if (text === null) continue;
       const literal = { field, text };
@@ -113,7 +121,7 @@ function needOfTest(field: string, test: Test, likelihood: Likelihood): Need | n
   if (test.kind !== 'regex' || !test.regex.required) return null;
   const literals: Literal[] = [];
   for (const word of test.regex.required) {
-    const run = asciiRun(word, false, false);
+    const run = literalOf(word, false, false, false);
     const text = run !== null && field === '' ? keywordLiteral(run) : run;
     if (text === null) return null;
     literals.push({ field, text });

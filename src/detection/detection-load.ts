@@ -1,16 +1,27 @@
 /** Loads rule folders: every `.yml` and `.yaml` in them, filters applied, references between rules checked. */
 
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AsepsisError } from '../core/index.ts';
+import { cacheKey, readCache, writeCache } from './detection-cache.ts';
 import { DETECTION_LIMITS as LIMIT } from './detection-limits.ts';
-import { parseRules } from './detection-parse.ts';
-import { all, type DetectionRule, type FilterRule, type Refusal, type Rule } from './detection-rule.ts';
+import { parseRules, type ReadOptions } from './detection-parse.ts';
+import { all, type DetectionRule, type FilterRule, type Refusal, type Rule, type Waiting } from './detection-rule.ts';
 
 export interface LoadedRules {
   readonly rules: Rule[];
   readonly refused: Refusal[];
+  /** Well written rules that wait for values which only the site knows. */
+  readonly waiting: Waiting[];
 }
+
+export interface LoadOptions extends ReadOptions {
+  /** Folder in which what was read is kept for the next start. */
+  readonly cacheDir?: string;
+}
+
+type Kept = Pick<LoadedRules, 'rules' | 'refused'>;
 
 const isRuleFile = (name: string): boolean => /\.ya?ml$/.test(name) && !/\.test\.ya?ml$/.test(name);
 
@@ -47,7 +58,7 @@ function applyFilters(rules: readonly Rule[], filters: readonly FilterRule[]): R
 }
 
 /** Correlations whose rules are all there and that do not lead back to themselves; the others with the reason. */
-function checkReferences(rules: readonly Rule[]): LoadedRules {
+function checkReferences(rules: readonly Rule[]): Kept {
   const byName = new Map<string, Rule>();
   for (const rule of rules) {
     byName.set(rule.id, rule);
@@ -79,7 +90,7 @@ function checkReferences(rules: readonly Rule[]): LoadedRules {
 }
 
 /** Keeps the first of rules with one id; the others are refused by name. */
-function unique(rules: readonly Rule[]): LoadedRules {
+function unique(rules: readonly Rule[]): Kept {
   const seen = new Map<string, Rule>();
   const kept: Rule[] = [];
   const refused: Refusal[] = [];
@@ -98,10 +109,24 @@ function unique(rules: readonly Rule[]): LoadedRules {
 }
 
 /** Puts what several files brought together: filters, names, references. */
-export function assembleRules(rules: readonly Rule[], filters: readonly FilterRule[]): LoadedRules {
+export function assembleRules(rules: readonly Rule[], filters: readonly FilterRule[]): Kept {
   const single = unique(rules);
   const checked = checkReferences(applyFilters(single.rules, filters));
   return { rules: checked.rules, refused: [...single.refused, ...checked.refused] };
+}
+
+/** Every rule file once with its text, null when it cannot be read. */
+async function textsOf(folders: readonly string[]): Promise<[file: string, content: string | null][]> {
+  const files = new Set<string>();
+  for (const folder of folders) for (const file of await ruleFiles(folder)) files.add(file);
+  // One after the other and without waiting: thousands of small files take a third of the time.
+  return [...files].map((file) => {
+    try {
+      return [file, readFileSync(file, 'utf8')];
+    } catch {
+      return [file, null];
+    }
+  });
 }
 
 /**
@@ -109,26 +134,31 @@ export function assembleRules(rules: readonly Rule[], filters: readonly FilterRu
  *
  * @throws AsepsisError INPUT_UNREADABLE when a folder is not there
  */
-export async function loadRules(folders: readonly string[]): Promise<LoadedRules> {
+export async function loadRules(folders: readonly string[], options: LoadOptions = {}): Promise<LoadedRules> {
+  const { cacheDir, ...reading } = options;
+  const found = await textsOf(folders);
+  const texts = found.filter((one): one is [string, string] => one[1] !== null);
+  const unreadable = found.length - texts.length;
+  const key = cacheDir === undefined || unreadable > 0 ? null : cacheKey(texts, reading);
+  const kept = key === null ? null : readCache(cacheDir as string, key);
+  if (kept) return kept;
   const rules: Rule[] = [];
   const filters: FilterRule[] = [];
   const refused: Refusal[] = [];
-  const seen = new Set<string>();
-  for (const folder of folders) {
-    for (const file of await ruleFiles(folder)) {
-      if (seen.has(file)) continue;
-      seen.add(file);
-      const content = await readFile(file, 'utf8').catch(() => null);
-      if (content === null) {
-        refused.push({ file, line: 1, column: 1, reason: 'the file cannot be read' });
-        continue;
-      }
-      const parsed = parseRules(content, file);
-      rules.push(...parsed.rules);
-      filters.push(...parsed.filters);
-      refused.push(...parsed.refused);
+  const waiting: Waiting[] = [];
+  for (const [file, content] of found) {
+    if (content === null) {
+      refused.push({ file, line: 1, column: 1, reason: 'the file cannot be read' });
+      continue;
     }
+    const parsed = parseRules(content, file, reading);
+    rules.push(...parsed.rules);
+    filters.push(...parsed.filters);
+    refused.push(...parsed.refused);
+    waiting.push(...parsed.waiting);
   }
   const assembled = assembleRules(rules, filters);
-  return { rules: assembled.rules, refused: [...refused, ...assembled.refused] };
+  const loaded = { rules: assembled.rules, refused: [...refused, ...assembled.refused], waiting };
+  if (key !== null) writeCache(cacheDir as string, key, loaded);
+  return loaded;
 }

@@ -15,8 +15,8 @@ export type Find = (value: string) => readonly number[];
 
 /** @param find answers for a value as it was written; its array may be used again by the next call */
 export function remember(find: Find, places = 512): Find {
-  const keys: (string | null)[] = new Array<string | null>(places).fill(null);
-  const lists: (readonly number[])[] = new Array<readonly number[]>(places).fill(NONE);
+  const keys: (string | null)[] = Array.from({ length: places }, () => null);
+  const lists: (readonly number[])[] = Array.from({ length: places }, () => NONE);
   /** What was seen once: only what comes a second time is worth a copy. */
   const once = new Int32Array(places);
   let looked = 0;

@@ -3,7 +3,17 @@
 import { parseCidr } from './detection-cidr.ts';
 import { DETECTION_LIMITS as LIMIT } from './detection-limits.ts';
 import { createRegex } from './detection-regex.ts';
-import { all, any, type Comparison, type Expr, not, RuleFault, type Test, type TimePart } from './detection-rule.ts';
+import {
+  all,
+  any,
+  type Comparison,
+  type Expr,
+  not,
+  PlaceholderFault,
+  RuleFault,
+  type Test,
+  type TimePart,
+} from './detection-rule.ts';
 import {
   base64,
   base64Offsets,
@@ -160,9 +170,6 @@ function special(reading: Reading, value: Scalar): Expr | null {
 function textTests(reading: Reading, value: Scalar): Expr {
   if (value === null) return leaf(reading, { kind: 'null' });
   const text = String(value);
-  if (reading.has('expand') && /%[^%\s]+%/.test(text)) {
-    throw new RuleFault(`the placeholder ${/%[^%\s]+%/.exec(text)?.[0]} has no values`);
-  }
   let pieces: Piece[] = [{ pattern: typeof value === 'string' ? parsePattern(value) : literalPattern(text) }];
   for (const modifier of reading.modifiers) pieces = modifyText(pieces, modifier);
   const cased = reading.has('cased');
@@ -173,6 +180,31 @@ function textTests(reading: Reading, value: Scalar): Expr {
     return leaf(reading, { kind: 'text', ...modeOf(pattern), cased });
   });
   return any(tests);
+}
+
+const PLACEHOLDER = /%([^%\s]+)%/g;
+export type Placeholders = Readonly<Record<string, readonly Scalar[]>>;
+
+/** `expand`: each value with each combination of the values that its placeholders stand for. */
+function expand(values: readonly Scalar[], given: Placeholders): Scalar[] {
+  const missing = new Set<string>();
+  const out = values.flatMap((value): Scalar[] => {
+    if (typeof value !== 'string') return [value];
+    const names = [...new Set([...value.matchAll(PLACEHOLDER)].map((found) => found[1] as string))];
+    for (const name of names) if (!Object.hasOwn(given, name)) missing.add(name);
+    if (missing.size > 0) return [];
+    let texts: Scalar[] = [value];
+    for (const name of names) {
+      const marked = `%${name}%`;
+      texts = texts.flatMap((text) =>
+        (given[name] ?? []).map((one) => (text === marked ? one : String(text).replaceAll(marked, () => String(one)))),
+      );
+      if (texts.length > LIMIT.ruleValuesMax) throw new RuleFault('the placeholders have too many values');
+    }
+    return texts;
+  });
+  if (missing.size > 0) throw new PlaceholderFault([...missing]);
+  return out;
 }
 
 /** A text of wildcards only matches everything that is there. */
@@ -189,7 +221,12 @@ function settle(expr: Expr): Expr {
  *
  * @throws RuleFault when a modifier is unknown or does not fit its value
  */
-export function readField(key: string, values: readonly Scalar[], isList: boolean): Expr {
+export function readField(
+  key: string,
+  written: readonly Scalar[],
+  isList: boolean,
+  placeholders: Placeholders = {},
+): Expr {
   const [field = '', ...rest] = key.split('|');
   const modifiers = rest.map((m) => (m === 'C' || m === 'c' ? 'cased' : m.trim().toLowerCase()));
   for (const modifier of modifiers) {
@@ -198,9 +235,12 @@ export function readField(key: string, values: readonly Scalar[], isList: boolea
   if (modifiers.some((m) => REGEX_FLAG[m]) && !modifiers.includes('re')) {
     throw new RuleFault('i, m and s belong behind re');
   }
+  const values = modifiers.includes('expand') ? expand(written, placeholders) : written;
   if (values.length > LIMIT.ruleValuesMax) throw new RuleFault('there are too many values');
   const reading: Reading = { field: field.trim(), modifiers, has: (m) => modifiers.includes(m) };
-  if (isList && values.length === 0) throw new RuleFault('the list of values is empty');
+  if (isList && written.length === 0) throw new RuleFault('the list of values is empty');
+  // A placeholder that stands for nothing fits nothing.
+  if (values.length === 0) return { t: 'const', value: reading.has('neq') };
   const tests = values.map((value) => settle(special(reading, value) ?? textTests(reading, value)));
   const joined = reading.has('all') ? all(tests) : any(tests);
   return reading.has('neq') ? not(joined) : joined;

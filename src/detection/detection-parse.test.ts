@@ -30,7 +30,6 @@ describe('refused, with line and column', () => {
     ['old aggregation', `${HEAD}detection:\n  s: { a: 1 }\n  condition: s | count() > 5`, 5, 3, /correlation/],
     ['no condition', `${HEAD}detection:\n  s: { a: 1 }`, 3, 1, /condition is missing/],
     ['map as a value', `${HEAD}detection:\n  s:\n    a: [{ b: 1 }]\n  condition: s`, 5, 9, /a value must be text/],
-    ['placeholder', `${HEAD}detection:\n  s:\n    a|expand: '%hosts%'\n  condition: s`, 5, 5, /placeholder %hosts%/],
     ['bad network', `${HEAD}detection:\n  s:\n    a|cidr: 10.0.0.0/40\n  condition: s`, 5, 5, /cidr/],
     ['unknown level', `${HEAD}level: gigantic\ndetection: { s: { a: 1 }, condition: s }`, 3, 1, /level/],
     ['alias', `${HEAD}detection:\n  s: &x { a: 1 }\n  t: *x\n  condition: s`, 1, 1, /aliases/],

@@ -4,14 +4,32 @@ import { createHash } from 'node:crypto';
 import { type Document, isSeq, isMap as isYamlMap, LineCounter, type Node, parseAllDocuments } from 'yaml';
 import { LIMITS, type Severity } from '../core/index.ts';
 import { DETECTION_LIMITS as LIMIT } from './detection-limits.ts';
+import type { Scalar } from './detection-modifiers.ts';
 import { readCorrelation } from './detection-parse-correlation.ts';
-import { type DetectionRule, type FilterRule, type Refusal, type Rule, RuleFault } from './detection-rule.ts';
+import {
+  type DetectionRule,
+  type FilterRule,
+  PlaceholderFault,
+  type Refusal,
+  type Rule,
+  RuleFault,
+  type Waiting,
+} from './detection-rule.ts';
 import { isMap, type Json, type Path, readDetection, readLogsource } from './detection-selection.ts';
+import { readYaml } from './detection-yaml.ts';
 
 export interface ParsedFile {
   readonly rules: readonly Rule[];
   readonly filters: readonly FilterRule[];
   readonly refused: readonly Refusal[];
+  /** Rules that are well written and wait for values that only the site knows. */
+  readonly waiting: readonly Waiting[];
+}
+
+/** What a site adds to the rules it loads. */
+export interface ReadOptions {
+  /** Values of placeholders: name without the percent signs → values. */
+  readonly placeholders?: Readonly<Record<string, readonly Scalar[]>>;
 }
 
 type RuleMap = { readonly [key: string]: Json };
@@ -74,7 +92,7 @@ function common(map: RuleMap, file: string, line: number): Omit<DetectionRule, '
   };
 }
 
-function readFilter(map: RuleMap, file: string, line: number): FilterRule {
+function readFilter(map: RuleMap, file: string, line: number, options: ReadOptions): FilterRule {
   const filter = map.filter;
   if (!isMap(filter)) throw new RuleFault('"filter" must be a map', ['filter']);
   const { rules, ...detection } = filter;
@@ -89,16 +107,16 @@ function readFilter(map: RuleMap, file: string, line: number): FilterRule {
     title: text(map, 'title', LIMITS.nameCharsMax) ?? 'filter',
     logsource: readLogsource(map.logsource, ['logsource']),
     rules: named.includes('any') ? null : named,
-    expr: readDetection(detection, ['filter']),
+    expr: readDetection(detection, ['filter'], options.placeholders),
     file,
     line,
   };
 }
 
-function readDocument(value: Json, file: string, line: number): Rule | FilterRule {
+function readDocument(value: Json, file: string, line: number, options: ReadOptions): Rule | FilterRule {
   if (!isMap(value)) throw new RuleFault('a rule must be a map');
   if (value.action !== undefined) throw new RuleFault('"action" (rule collections) is the old form', ['action']);
-  if (value.filter !== undefined) return readFilter(value, file, line);
+  if (value.filter !== undefined) return readFilter(value, file, line, options);
   const base = common(value, file, line);
   if (value.correlation !== undefined)
     return { ...base, kind: 'correlation', ...readCorrelation(value.correlation, value.asepsis) };
@@ -107,7 +125,7 @@ function readDocument(value: Json, file: string, line: number): Rule | FilterRul
     ...base,
     kind: 'detection',
     logsource: readLogsource(value.logsource, ['logsource']),
-    expr: readDetection(value.detection, ['detection']),
+    expr: readDetection(value.detection, ['detection'], options.placeholders),
   };
 }
 
@@ -129,24 +147,51 @@ function offsetOf(document: Document.Parsed, path: Path): number {
   return offset;
 }
 
+/** Every document of a file without any fault; null when one has a fault, whose place the other way of reading knows. */
+function parseFast(content: string, file: string, options: ReadOptions): ParsedFile | null {
+  if (content.length > LIMIT.ruleFileBytesMax) return null;
+  const documents = readYaml(content);
+  if (!documents || documents.length > LIMIT.ruleDocumentsMax) return null;
+  const rules: Rule[] = [];
+  const filters: FilterRule[] = [];
+  try {
+    for (const { value, line } of documents) {
+      if (value === null) continue;
+      const read = readDocument(value, file, line, options);
+      if (read.kind === 'filter') filters.push(read);
+      else rules.push(read);
+    }
+  } catch (error) {
+    if (error instanceof RuleFault || error instanceof RangeError) return null;
+    throw error;
+  }
+  return { rules, filters, refused: [], waiting: [] };
+}
+
 /**
  * Reads one file. Nothing in it makes this throw: what is no rule is refused with its reason, the others are kept.
  *
  * @param content the file's text
  * @param file the name for messages
  */
-export function parseRules(content: string, file: string): ParsedFile {
+export function parseRules(content: string, file: string, options: ReadOptions = {}): ParsedFile {
+  return parseFast(content, file, options) ?? parseSlow(content, file, options);
+}
+
+function parseSlow(content: string, file: string, options: ReadOptions): ParsedFile {
   const rules: Rule[] = [];
   const filters: FilterRule[] = [];
   const refused: Refusal[] = [];
+  const waiting: Waiting[] = [];
   const lines = new LineCounter();
-  const refuse = (offset: number, reason: string) => {
+  const placed = (offset: number, reason: string): Refusal => {
     const { line, col } = offset < 0 ? { line: 1, col: 1 } : lines.linePos(offset);
-    refused.push({ file, line: Math.max(1, line), column: Math.max(1, col), reason });
+    return { file, line: Math.max(1, line), column: Math.max(1, col), reason };
   };
+  const refuse = (offset: number, reason: string) => refused.push(placed(offset, reason));
   if (content.length > LIMIT.ruleFileBytesMax) {
     refuse(-1, `the file is larger than ${LIMIT.ruleFileBytesMax / 1024} KiB`);
-    return { rules, filters, refused };
+    return { rules, filters, refused, waiting };
   }
   let documents: readonly Document.Parsed[] = [];
   try {
@@ -169,15 +214,17 @@ export function parseRules(content: string, file: string): ParsedFile {
     }
     try {
       const line = lines.linePos(offsetOf(document, [])).line;
-      const read = readDocument(document.toJS({ maxAliasCount: 0 }) as Json, file, line);
+      const read = readDocument(document.toJS({ maxAliasCount: 0 }) as Json, file, line, options);
       if (read.kind === 'filter') filters.push(read);
       else rules.push(read);
     } catch (error) {
-      if (error instanceof RuleFault) refuse(offsetOf(document, error.path), error.message);
+      if (error instanceof PlaceholderFault)
+        waiting.push({ ...placed(offsetOf(document, error.path), error.message), placeholders: error.placeholders });
+      else if (error instanceof RuleFault) refuse(offsetOf(document, error.path), error.message);
       else if (error instanceof ReferenceError) refuse(offsetOf(document, []), 'YAML aliases are not accepted');
       else if (error instanceof RangeError) refuse(offsetOf(document, []), 'the rule is nested too deeply');
       else throw error;
     }
   }
-  return { rules, filters, refused };
+  return { rules, filters, refused, waiting };
 }

@@ -279,19 +279,28 @@ function runMatcher(tree: Node): ((text: string) => boolean) | null {
   };
 }
 
-/** @throws RuleFault when the expression is wrong, not regular or too large */
-export function createRegex(source: string, flags: RegexFlags = { i: false, m: false, s: false }): Regex {
+function matcherOf(source: string, flags: RegexFlags): (text: string) => boolean {
   const tree = parseRegex(source, flags);
-  const steps = assemble(tree);
-  alphabetOf(steps);
+  return runMatcher(tree) ?? createMatcher(assemble(tree));
+}
+
+/** An expression that was read before: nothing is done until the first text comes. */
+export function regexOf({ source, flags, required }: Pick<Regex, 'source' | 'flags' | 'required'>): Regex {
   let matcher: ((text: string) => boolean) | null = null;
   return {
     source,
     flags,
-    required: requiredLiterals(tree),
+    required,
     test: (text) => {
-      matcher ??= runMatcher(tree) ?? createMatcher(steps);
+      matcher ??= matcherOf(source, flags);
       return matcher(text);
     },
   };
+}
+
+/** @throws RuleFault when the expression is wrong, not regular or too large */
+export function createRegex(source: string, flags: RegexFlags = { i: false, m: false, s: false }): Regex {
+  const tree = parseRegex(source, flags);
+  alphabetOf(assemble(tree));
+  return regexOf({ source, flags, required: requiredLiterals(tree) });
 }

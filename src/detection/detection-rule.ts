@@ -120,12 +120,27 @@ export interface Refusal {
   readonly reason: string;
 }
 
+/** A good rule that waits for values of placeholders. */
+export interface Waiting extends Refusal {
+  readonly placeholders: readonly string[];
+}
+
 /** Raised and caught inside the parser: a reason, and the path in the document to which it belongs. */
 export class RuleFault extends Error {
   readonly path: readonly (string | number)[];
   constructor(reason: string, path: readonly (string | number)[] = []) {
     super(reason);
     this.path = path;
+  }
+}
+
+/** Values for these placeholders are not given. */
+export class PlaceholderFault extends RuleFault {
+  readonly placeholders: readonly string[];
+  constructor(placeholders: readonly string[], path: readonly (string | number)[] = []) {
+    const list = placeholders.map((name) => `%${name.slice(0, 64)}%`).join(', ');
+    super(`waits for values of ${placeholders.length === 1 ? 'the placeholder' : 'the placeholders'} ${list}`, path);
+    this.placeholders = placeholders;
   }
 }
 

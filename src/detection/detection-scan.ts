@@ -12,12 +12,12 @@ export interface FieldScan {
    * Payloads of all literals that stand in the value once it is in lower case, each once; the array is used again by the
    * next call. The value comes as it was written: a lower-case copy is made only when something may fit.
    */
-  find(value: string): readonly number[];
+  find: (value: string) => readonly number[];
   /** Shortest text that can hold any of the literals. */
   readonly charsMin: number;
 }
 
-/** Literals with the payloads of each; keys are lower-case ASCII with the edge symbols of detection-literal. */
+/** Literals with the payloads of each; keys are in lower case with the edge symbols of detection-literal. */
 export type LiteralTable = ReadonlyMap<string, readonly number[]>;
 
 type Report = (payloads: readonly number[]) => void;
@@ -35,6 +35,8 @@ const ROOM = Buffer.alloc(3 * BYTES_MAX);
 const BYTES = new Uint8Array(ROOM.buffer, ROOM.byteOffset, ROOM.length);
 /** Sets up to this size look at two characters at a time, larger ones at three. */
 const SMALL_SET = 4;
+/** Sets of lists inside one rule are looked into rarely, so that small tables are worth more than long steps. */
+const SMALL_LIST = 96;
 
 /** Chained hash table over numbers, as typed arrays. */
 interface Chains {
@@ -153,9 +155,9 @@ function windowIn(text: string, chars: number): number {
 }
 
 /** Texts of at least two characters that stand anywhere. */
-function windowFinder(texts: readonly string[], payloads: readonly (readonly number[])[]): Finder {
+function windowFinder(texts: readonly string[], payloads: readonly (readonly number[])[], smallSet: number): Finder {
   const shortest = texts.reduce((least, text) => Math.min(least, text.length), WINDOW_CHARS_MAX);
-  const pairs = shortest === 2 || texts.length <= SMALL_SET;
+  const pairs = shortest === 2 || texts.length <= smallSet;
   const block = pairs ? 2 : 3;
   const classes = pairs ? CLASS6 : CLASS5;
   const bits = pairs ? 6 : 5;
@@ -271,6 +273,31 @@ function windowFinder(texts: readonly string[], payloads: readonly (readonly num
   };
 }
 
+const NOT_ASCII = /[\u0080-\uffff]/;
+
+/** Texts that are found by their first character beyond ASCII. */
+function foreignFinder(texts: readonly string[], payloads: readonly (readonly number[])[]): Finder {
+  const byCharacter = new Map<number, { text: string; at: number; payloads: readonly number[] }[]>();
+  texts.forEach((text, i) => {
+    const at = text.search(NOT_ASCII);
+    const character = text.codePointAt(at) as number;
+    const list = byCharacter.get(character) ?? [];
+    list.push({ text, at, payloads: payloads[i] as readonly number[] });
+    byCharacter.set(character, list);
+  });
+  return (value, report) => {
+    if (!NOT_ASCII.test(value)) return true;
+    const lower = value.toLowerCase();
+    for (let i = 0; i < lower.length; i++) {
+      if (lower.charCodeAt(i) < 128) continue;
+      for (const one of byCharacter.get(lower.codePointAt(i) as number) ?? []) {
+        if (i >= one.at && lower.startsWith(one.text, i - one.at)) report(one.payloads);
+      }
+    }
+    return true;
+  };
+}
+
 interface Kinds {
   readonly whole: Map<string, readonly number[]>;
   readonly begins: [string[], (readonly number[])[]];
@@ -279,6 +306,8 @@ interface Kinds {
   readonly long: [string[], (readonly number[])[]];
   readonly short: [string[], (readonly number[])[]];
   readonly single: [string[], (readonly number[])[]];
+  /** Texts with characters beyond ASCII: only values that have such characters are searched for them. */
+  readonly foreign: [string[], (readonly number[])[]];
 }
 
 /** Texts from this length on are searched with windows of their own when shorter ones are there too. */
@@ -292,12 +321,16 @@ function sortOut(literals: LiteralTable): Kinds {
     long: [[], []],
     short: [[], []],
     single: [[], []],
+    foreign: [[], []],
   };
   for (const [text, payloads] of literals) {
     const begin = text.startsWith(BEGIN);
     const end = text.endsWith(END);
     const bare = text.slice(begin ? 1 : 0, end ? -1 : undefined);
-    if (begin && end) kinds.whole.set(bare, payloads);
+    if (NOT_ASCII.test(bare)) {
+      kinds.foreign[0].push(bare);
+      kinds.foreign[1].push(payloads);
+    } else if (begin && end) kinds.whole.set(bare, payloads);
     else {
       const part = begin
         ? kinds.begins
@@ -313,7 +346,7 @@ function sortOut(literals: LiteralTable): Kinds {
   return kinds;
 }
 
-export function createScan(literals: LiteralTable, payloadCount: number): FieldScan {
+export function createScan(literals: LiteralTable, payloadCount: number, smallSet = SMALL_SET): FieldScan {
   const kinds = sortOut(literals);
   const found: number[] = [];
   /** Whether a payload is in `found`. */
@@ -334,8 +367,9 @@ export function createScan(literals: LiteralTable, payloadCount: number): FieldS
   if (few) {
     kinds.long[0].push(...kinds.short[0]);
     kinds.long[1].push(...kinds.short[1]);
-  } else finders.push(windowFinder(...kinds.short));
-  if (kinds.long[0].length > 0) finders.push(windowFinder(...kinds.long));
+  } else finders.push(windowFinder(...kinds.short, smallSet));
+  if (kinds.long[0].length > 0) finders.push(windowFinder(...kinds.long, smallSet));
+  if (kinds.foreign[0].length > 0) finders.push(foreignFinder(...kinds.foreign));
   const [singles, singlePayloads] = kinds.single;
   const lengths = new Uint8Array(256);
   for (const text of kinds.whole.keys()) lengths[Math.min(text.length, 255)] = 1;
@@ -369,4 +403,10 @@ export function createScan(literals: LiteralTable, payloadCount: number): FieldS
       return found;
     },
   };
+}
+
+/** Whether any of the literals stands in a value. */
+export function createAnyScan(literals: readonly string[]): (value: string) => boolean {
+  const scan = createScan(new Map(literals.map((text) => [text, [0]])), 1, SMALL_LIST);
+  return (value) => scan.find(value).length > 0;
 }

@@ -3,8 +3,8 @@
 import type { LogSource } from '../core/index.ts';
 import { parseCondition } from './detection-condition.ts';
 import { DETECTION_LIMITS as LIMIT } from './detection-limits.ts';
-import { readField, type Scalar } from './detection-modifiers.ts';
-import { all, any, type Expr, RuleFault } from './detection-rule.ts';
+import { type Placeholders, readField, type Scalar } from './detection-modifiers.ts';
+import { all, any, type Expr, PlaceholderFault, RuleFault } from './detection-rule.ts';
 
 export type Path = readonly (string | number)[];
 export type Json = Scalar | readonly Json[] | { readonly [key: string]: Json };
@@ -18,6 +18,8 @@ function at<T>(path: Path, work: () => T): T {
   try {
     return work();
   } catch (error) {
+    if (error instanceof PlaceholderFault && error.path.length === 0)
+      throw new PlaceholderFault(error.placeholders, path);
     if (error instanceof RuleFault && error.path.length === 0) throw new RuleFault(error.message, path);
     throw error;
   }
@@ -39,47 +41,67 @@ function scalars(value: Json, path: Path, budget: Budget): { values: Scalar[]; i
   return { values, isList: Array.isArray(value) };
 }
 
-function selection(value: Json, path: Path, budget: Budget, depth: number): Expr {
+interface Reading {
+  readonly budget: Budget;
+  readonly placeholders: Placeholders;
+}
+
+function selection(value: Json, path: Path, reading: Reading, depth: number): Expr {
+  const { budget, placeholders } = reading;
   if (depth > LIMIT.ruleDepthMax) throw new RuleFault('lists and maps are nested too deeply', path);
   if (isMap(value)) {
     const of = Object.entries(value).map(([key, inner]) => {
       const here = [...path, key];
       const { values, isList } = scalars(inner, here, budget);
-      return at(here, () => readField(key, values, isList));
+      return at(here, () => readField(key, values, isList, placeholders));
     });
     if (of.length === 0) throw new RuleFault('the selection is empty', path);
     return all(of);
   }
   if (Array.isArray(value)) {
     if (value.length === 0) throw new RuleFault('the selection is empty', path);
-    return any((value as readonly Json[]).map((item, i) => selection(item, [...path, i], budget, depth + 1)));
+    return any((value as readonly Json[]).map((item, i) => selection(item, [...path, i], reading, depth + 1)));
   }
   if (value === null) throw new RuleFault('the selection is empty', path);
   budget.left--;
-  return at(path, () => readField('', [value as Scalar], false));
+  return at(path, () => readField('', [value as Scalar], false, placeholders));
 }
 
-/** @throws RuleFault with the reason and the path of what is wrong */
-export function readDetection(detection: Json | undefined, path: Path): Expr {
+/**
+ * @throws PlaceholderFault when nothing but values of placeholders is missing
+ * @throws RuleFault with the reason and the path of what is wrong
+ */
+export function readDetection(detection: Json | undefined, path: Path, placeholders: Placeholders = {}): Expr {
   if (!isMap(detection)) throw new RuleFault('"detection" must be a map of selections and a condition', path);
-  const budget = { left: LIMIT.ruleValuesMax };
+  const reading = { budget: { left: LIMIT.ruleValuesMax }, placeholders };
   const selections = new Map<string, Expr>();
+  const waits: PlaceholderFault[] = [];
   for (const [name, value] of Object.entries(detection)) {
     if (name === 'condition' || name === 'timeframe') continue;
-    selections.set(name, selection(value, [...path, name], budget, 0));
+    try {
+      selections.set(name, selection(value, [...path, name], reading, 0));
+    } catch (error) {
+      // All placeholders of a rule are named together; whether the rest is right is found out as well.
+      if (!(error instanceof PlaceholderFault)) throw error;
+      waits.push(error);
+      selections.set(name, { t: 'const', value: false });
+    }
   }
   if (selections.size === 0) throw new RuleFault('there is no selection', path);
   const { condition } = detection;
   const texts = Array.isArray(condition) ? (condition as readonly Json[]) : [condition];
   const here = [...path, 'condition'];
   if (texts.length === 0 || texts.length > 32) throw new RuleFault('the condition is missing', here);
-  return any(
+  const expr = any(
     texts.map((text) => {
       if (typeof text !== 'string')
         throw new RuleFault('the condition is missing', 'condition' in detection ? here : path);
       return at(here, () => parseCondition(text, selections));
     }),
   );
+  if (waits.length > 0)
+    throw new PlaceholderFault([...new Set(waits.flatMap(({ placeholders }) => placeholders))], waits[0]?.path);
+  return expr;
 }
 
 export function readLogsource(value: Json | undefined, path: Path): LogSource {

@@ -8,6 +8,15 @@ export type JsonObject = Record<string, unknown>;
 
 const ARRAY_MAX = 256;
 
+/** Whether enough brackets open for the depth to be reached at all; most records have a handful. */
+function manyBrackets(text: string, limit: number): boolean {
+  let count = 0;
+  for (const bracket of ['{', '[']) {
+    for (let i = text.indexOf(bracket); i >= 0; i = text.indexOf(bracket, i + 1)) if (++count > limit) return true;
+  }
+  return false;
+}
+
 /** True when no bracket opens deeper than the limit. One pass; strings are skipped. */
 function depthFits(text: string, at: number, end: number, limit: number): boolean {
   let depth = 0;
@@ -28,13 +37,14 @@ function depthFits(text: string, at: number, end: number, limit: number): boolea
 
 /** The object in [at, end); null when it is too deep, no JSON or no object, with the reason in the frame. */
 export function parseObject(text: string, at: number, end: number, frame: Frame): JsonObject | null {
-  if (!depthFits(text, at, end, LIMITS.jsonDepthMax)) {
+  const part = text.slice(at, end);
+  if (manyBrackets(part, LIMITS.jsonDepthMax) && !depthFits(text, at, end, LIMITS.jsonDepthMax)) {
     frame.fault = 'json-too-deep';
     return null;
   }
   let value: unknown;
   try {
-    value = JSON.parse(text.slice(at, end));
+    value = JSON.parse(part);
   } catch {
     frame.fault = 'json-invalid';
     return null;
@@ -50,12 +60,18 @@ function isScalar(value: unknown): value is string | number | boolean | null {
   return value === null || typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean';
 }
 
-/** The object itself as fields when every value is a short scalar (flat Windows JSON): no copy. Null otherwise. */
+function isScalarList(value: unknown): boolean {
+  return Array.isArray(value) && value.length <= ARRAY_MAX && value.every(isScalar);
+}
+
+/** The object itself as fields when every value is short and a scalar or a list of them: no copy. Null otherwise. */
 export function asFlatFields(object: JsonObject): Fields | null {
   let count = 0;
   for (const name in object) {
     const value = object[name];
-    if (!isScalar(value) || (typeof value === 'string' && value.length > LIMITS.fieldCharsMax)) return null;
+    if (typeof value === 'string') {
+      if (value.length > LIMITS.fieldCharsMax) return null;
+    } else if (!isScalar(value) && !isScalarList(value)) return null;
     if (++count > LIMITS.eventFieldsMax || name === '__proto__') return null;
   }
   return object as Fields;
