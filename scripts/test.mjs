@@ -23,9 +23,6 @@ const NEEDED = {
 };
 const PEERS = {
   storescu: 'dcmtk',
-  ulogd: 'ulogd2',
-  'crowdsec-firewall-bouncer': 'crowdsec-firewall-bouncer',
-  getfattr: 'attr',
   nmap: 'nmap',
   haproxy: 'haproxy',
   caddy: 'caddy',

@@ -120,7 +120,7 @@ export function readLoginWords(event: DecodedEvent): void {
   norm.class_uid = OCSF_CLASS.authentication;
   norm.action = 'logon';
   norm.outcome = outcome;
-  norm.event_code = 'login-words';
+  norm.event_code ??= 'login-words';
   const address = norm.src_ip ?? addressIn(text);
   if (address !== undefined) norm.src_ip = address;
   const user = norm.user ?? userIn(text);
