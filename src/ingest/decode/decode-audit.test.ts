@@ -73,7 +73,9 @@ describe('CEF', () => {
       dst_port: 443,
       user: 'ada',
       message: 'a = b c',
-      action: 'blocked',
+      // Its name says what it is: a log-in that failed.
+      action: 'logon',
+      outcome: 'failure',
       event_code: '100',
       severity_id: 4,
       host: 'fw',

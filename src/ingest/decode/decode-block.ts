@@ -9,6 +9,7 @@ import { type DecodedEvent, LIMITS, type SourceCount, type SourceId, type Stored
 import { countFault, countFormat, createTallies, type SourceTally } from './decode-count.ts';
 import { baseNorm, type Frame, makeEvent, NO_FIELDS, newFrame } from './decode-frame.ts';
 import { decodeLine } from './decode-line.ts';
+import { readLoginWords } from './decode-login.ts';
 import { MARK } from './decode-marks.ts';
 import { createMemories } from './decode-memory.ts';
 import { logSource } from './decode-source.ts';
@@ -151,8 +152,9 @@ function decodeText(text: string, from: number, to: number, frame: Frame): Decod
   if (at >= end) return null;
   frame.raw = text.slice(at, end);
   try {
-    const event = decodeLine(text, at, end, frame);
-    if (event !== null) return event;
+    const event = decodeLine(text, at, end, frame) ?? rawEvent(text, at, end, frame);
+    readLoginWords(event);
+    return event;
   } catch {
     // A defect of ours must not stop the stream: the record is kept raw and the fault is counted by name.
     frame.fault = 'decoder-failed';
