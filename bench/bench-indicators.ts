@@ -71,7 +71,7 @@ const windows = Array.from({ length: EVENTS }, (_, i) =>
     Image: `C:\\Program Files\\App${i % 50}\\app${i % 50}.exe`,
     CommandLine: `"C:\\Program Files\\App${i % 50}\\app${i % 50}.exe" --profile ${i % 3000} --url https://api${i % 70}.vendor.example/v1/${i}`,
     User: `HOSPITAL\\staff${i % 300}`,
-    Hashes: `SHA256=${hex(i % 500, 64)},MD5=${hex(i % 500, 32)}`,
+    Hashes: `SHA256=${hex((i % 500) + 5e8, 64)},MD5=${hex((i % 500) + 5e8, 32)}`,
     ParentImage: 'C:\\Windows\\explorer.exe',
     DestinationIp: `192.0.2.${i % 250}`,
     DestinationHostname: `host${i % 900}.vendor.example`,

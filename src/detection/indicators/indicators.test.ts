@@ -168,6 +168,45 @@ test('every field that can carry one, also inside longer texts', () => {
   ).toEqual([]);
 });
 
+test('records that are read whole, skimmed or looked at field by field find the same', () => {
+  const set = setOf('198.51.100.7', 'evil.example', 'e'.repeat(32), '2001:db8::/32', 'bad@mail.example');
+  const piece = fc.constantFrom(
+    '198.51.100.7',
+    'x.evil.example',
+    '2001:db8::5',
+    'e'.repeat(32),
+    'bad@mail.example',
+    'a',
+    ' ',
+    '"',
+    '12:30:11',
+    'C:\\users',
+    '.',
+    ':',
+    'setup.exe',
+    'f'.repeat(31),
+  );
+  fc.assert(
+    fc.property(fc.array(piece, { maxLength: 12 }), (pieces) => {
+      const text = pieces.join(' ');
+      const found = (one: DecodedEvent) =>
+        [
+          ...new Set(
+            createFinder(set)
+              .find(one)
+              .map(({ index }) => index),
+          ),
+        ].sort();
+      const expected = found(event({ text }));
+      const raw = JSON.stringify({ text });
+      expect(found({ ...event({ text }), raw })).toEqual(expected);
+      expect(found({ ...event({ text }), raw: `${' '.repeat(300)}${raw}` })).toEqual(expected);
+    }),
+  );
+  const hidden = { ...event({ text: 'evil.example' }), raw: '{"text":"\\u0065vil.example"}' };
+  expect(createFinder(set).find(hidden)).toHaveLength(1);
+});
+
 test('a look-up answers as a plain list does', () => {
   const octet = fc.integer({ min: 0, max: 3 });
   const ip = fc.tuple(octet, octet, octet, octet).map((parts) => parts.map((n) => n * 64).join('.'));
@@ -279,9 +318,9 @@ test('import, list, renewal, expiry, removal; the file is there as a whole', asy
     expect([second.added, second.renewed]).toEqual([1, 1]);
     await importList(o, 'evil.example\n', { ...O, source: 'b', confidence: 90 });
     const { set } = await readIndicators(indicatorFile(dataDir));
-    expect(set.at(set.findDomain('x.evil.example', 0, 14, 2000)).source).toBe('b');
-    expect(set.find('address', '203.0.113.1', 0, 11, 6000)).toBe(-1);
-    expect(set.find('address', '203.0.113.1', 0, 11, 2000)).toBeGreaterThanOrEqual(0);
+    expect(set.at(set.findDomain(Buffer.from('x.evil.example'), 0, 14, 2000)).source).toBe('b');
+    expect(set.findV4(0xcb007101, 6000)).toBe(-1);
+    expect(set.findV4(0xcb007101, 2000)).toBeGreaterThanOrEqual(0);
     const page = await listIndicators(dataDir, { source: 'a' }, { limit: 2 });
     expect(page.items).toHaveLength(2);
     expect(page.next).not.toBeNull();
