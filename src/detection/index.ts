@@ -2,8 +2,10 @@
 
 export { type DetectionDeps, detectionCommands } from './detection-commands.ts';
 export { createEngine, type Engine, type EngineStats } from './detection-engine.ts';
+export { indicatorCommands, retroHunt } from './detection-hunt-commands.ts';
+export { type LiveStats, openLiveEngine } from './detection-live.ts';
 export { type LoadedRules, loadRules } from './detection-load.ts';
-export { createDetection } from './detection-room.ts';
+export { createDetection, type LiveBridge } from './detection-room.ts';
 export type { Refusal, Rule } from './detection-rule.ts';
 export { type FileCommandDeps, fileCommands } from './files/index.ts';
 export { type ResponseCommandDeps, responseCommands } from './responses/index.ts';
