@@ -90,7 +90,7 @@ const writeMs = performance.now() - writeStarted;
 const values = Array.from({ length: 1000 }, (_, i) => {
   if (i % 4 === 0) return i % 80 === 0 ? `198.18.${i & 255}.${(i >>> 2) & 255}` : `45.${i & 255}.${(i * 7) & 255}.9`;
   if (i % 4 === 1) return i % 81 === 0 ? `www${i * 3}.example.net` : `c2-${i}.evil.example`;
-  if (i % 4 === 2) return (i * 2654435761).toString(16).padStart(8, '0').repeat(8);
+  if (i % 4 === 2) return (i * 2654435761).toString(16).padStart(8, '0').repeat(8).slice(0, 64);
   return `http://drop${i}.evil.example/x/${i}`;
 });
 const records = values.map((value) => ({
