@@ -29,7 +29,7 @@ import {
   type Terminal,
   type TypedApp,
 } from './core/index.ts';
-import { createDetection } from './detection/index.ts';
+import { createDetection, type LiveBridge, type LiveStats } from './detection/index.ts';
 import { registerIngestRoutes, startListeners } from './ingest/index.ts';
 import { type Alarms, createAlarms } from './main-alarms.ts';
 import { checkThisMachine, measureCoverage } from './main-check.ts';
@@ -73,13 +73,13 @@ export interface Running {
 }
 
 /** All rooms that can look or measure today. */
-export function openRooms(store: Store): Room[] {
+export function openRooms(store: Store, engine: LiveBridge = { stats: () => null, look: () => {} }): Room[] {
   const clock = systemClock;
   return [
     createPatching({ store, clock }),
     createPerimeter({ store, clock }),
     createAccess({ store, clock }),
-    createDetection({ store, clock }),
+    createDetection({ store, clock, engine, ownRules: OWN_RULES }),
     createTeamRoom({ store, clock }),
     createNetwork({ store, clock }),
   ];
@@ -159,7 +159,9 @@ async function assemble(
   closers.push(() => notifier.stop());
   const archive = await openArchiveReader({ dir: join(dataDir, 'archive'), streamId: stream.streamId, clock });
   closers.push(() => archive.close());
-  const rooms = openRooms(store);
+  let engineStats: LiveStats | null = null;
+  let host: PipelineHost | null = null;
+  const rooms = openRooms(store, { stats: () => engineStats, look: () => host?.look() });
   const status = createStatus();
   const storeAlerts = async (alerts: readonly Alert[]) => {
     const fresh = await team.take(alerts);
@@ -195,7 +197,11 @@ async function assemble(
     terminal,
     alarms,
     storeAlerts,
+    onEngine: (stats) => {
+      engineStats = stats;
+    },
   });
+  host = pipeline;
   closers.push(() => pipeline.stop());
 
   let listening: readonly { name: string; address: string }[] = [];
@@ -287,6 +293,7 @@ async function startThread(o: {
   terminal: Terminal;
   alarms: Alarms;
   storeAlerts: (alerts: readonly Alert[]) => Promise<void>;
+  onEngine: (stats: LiveStats) => void;
 }): Promise<PipelineHost> {
   const { store, status, config, dataDir } = o;
   const zones = async () => {
@@ -302,6 +309,12 @@ async function startThread(o: {
       archiveDir: join(dataDir, 'archive'),
       stateFile: join(dataDir, 'engine.state'),
       retentionDays: config.archive.retention_days,
+      dataDir,
+      latenessMs: config.detection.lateness_sec * 1000,
+      stateBytesMax: config.detection.state_mb * 1024 * 1024,
+      risk: config.detection.risk.enabled
+        ? { threshold: config.detection.risk.threshold, halfLifeMs: config.detection.risk.half_life_hours * HOUR_MS }
+        : null,
       ruleFolders: [OWN_RULES, join(dataDir, 'rules'), ...config.rules.folders],
       countedSeq: Number((await store.values.get(COUNTED_KEY)) ?? 0),
       zones: await zones(),
@@ -326,6 +339,10 @@ async function startThread(o: {
       const { events, seq, durableSeq, perSec, lagMs } = progress;
       status.current = { ...status.current, events, seq, durableSeq, perSec, lagMs };
       o.live.rateMeasured(perSec);
+    },
+    onEngine: o.onEngine,
+    onRules: (rules, refused) => {
+      status.current = { ...status.current, rules, refused };
     },
     onAlarm: (what, sentence) => o.alarms.set(what, sentence),
     onFailure: (sentence) => o.alarms.set('pipeline', sentence),

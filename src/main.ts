@@ -232,7 +232,15 @@ function actionLines(findings: readonly Finding[]): string {
 async function lateCommands(verb: string | undefined): Promise<void> {
   const wants = (...verbs: string[]) =>
     verb === undefined || verb === 'help' || verb === '--help' || verb === '-h' || verbs.includes(verb);
-  if (wants('archive', 'hunt')) (await import('./archive/index.ts')).archiveCommands(program, terminal);
+  if (wants('archive', 'hunt'))
+    (await import('./archive/index.ts')).archiveCommands(program, terminal, async (...asked) =>
+      (await import('./detection/index.ts')).retroHunt(...asked),
+    );
+  if (wants('indicators')) {
+    const { loadConfig } = await import('./cli/config-load.ts');
+    const ownRanges = async (data: string) => (await loadConfig(undefined, data)).responses.own_ranges;
+    (await import('./detection/index.ts')).indicatorCommands(program, terminal, { ownRanges });
+  }
   if (wants('audit')) (await import('./store/index.ts')).auditCommands(program, terminal);
   if (wants('inspect', 'relay')) {
     const openStore = async (dir: string) => {

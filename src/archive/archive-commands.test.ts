@@ -22,16 +22,20 @@ async function run(...words: string[]): Promise<{ out: string; said: string; exi
   let out = '';
   let said = '';
   const program = new Command().exitOverride();
-  archiveCommands(program, {
-    out: (text) => {
-      out += text;
+  archiveCommands(
+    program,
+    {
+      out: (text) => {
+        out += text;
+      },
+      say: (line) => {
+        said += line;
+      },
+      progress: () => undefined,
+      colour: false,
     },
-    say: (line) => {
-      said += line;
-    },
-    progress: () => undefined,
-    colour: false,
-  });
+    async () => 0,
+  );
   await program.parseAsync([...words, '--data', data], { from: 'user' });
   return { out, said, exit: process.exitCode };
 }

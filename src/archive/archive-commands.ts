@@ -2,7 +2,15 @@
 
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { AsepsisError, type EventRecord, EXIT, LIMITS, systemClock, type Terminal } from '../core/index.ts';
+import {
+  type ArchiveReader,
+  AsepsisError,
+  type EventRecord,
+  EXIT,
+  LIMITS,
+  systemClock,
+  type Terminal,
+} from '../core/index.ts';
 import { createManifestReader } from './archive-manifest-file.ts';
 import { openArchiveReader } from './archive-reader.ts';
 import { verifyArchive } from './archive-verify.ts';
@@ -19,7 +27,21 @@ interface HuntOptions {
   readonly limit: string;
   readonly json?: boolean;
   readonly data: string;
+  readonly rule?: string;
+  readonly indicators?: string;
+  readonly deep?: boolean;
 }
+
+/** Looks for a rule or a list of indicators instead of a query; the detection room does that. */
+export type RetroHunt = (
+  archive: ArchiveReader,
+  o: Pick<HuntOptions, 'rule' | 'indicators' | 'deep' | 'json' | 'data'> & {
+    readonly fromMs: number;
+    readonly toMs: number;
+    readonly streamId: string;
+  },
+  terminal: Terminal,
+) => Promise<number>;
 
 function timeOption(text: string | undefined, name: string, otherwise: number): number {
   if (text === undefined) return otherwise;
@@ -32,7 +54,7 @@ function eventLine(event: EventRecord): string {
   return `${event.time}  ${event.format}  ${shown(event.raw)}\n`;
 }
 
-async function hunt(query: string, options: HuntOptions, terminal: Terminal): Promise<number> {
+async function hunt(query: string, options: HuntOptions, terminal: Terminal, retro: RetroHunt): Promise<number> {
   const dir = archiveFolder(options.data);
   const manifest = createManifestReader(dir);
   await manifest.refresh();
@@ -44,6 +66,8 @@ async function hunt(query: string, options: HuntOptions, terminal: Terminal): Pr
   const reader = await openArchiveReader({ dir, streamId: manifest.state.stream, clock: systemClock });
   let count = 0;
   try {
+    if (options.rule !== undefined || options.indicators !== undefined)
+      return await retro(reader, { ...options, fromMs, toMs, streamId: manifest.state.stream }, terminal);
     let after: string | undefined;
     do {
       const ask = { query, fromMs, toMs, limit: Math.min(LIMITS.pageRowsMax, limit - count) };
@@ -82,7 +106,7 @@ async function verify(options: VerifyOptions, terminal: Terminal): Promise<numbe
 }
 
 /** Adds the archive's commands to the program. */
-export function archiveCommands(program: Command, terminal: Terminal): void {
+export function archiveCommands(program: Command, terminal: Terminal, retro: RetroHunt): void {
   const archive = program.command('archive').description('Look after the archive');
   archive
     .command('verify')
@@ -95,14 +119,17 @@ export function archiveCommands(program: Command, terminal: Terminal): void {
     });
   program
     .command('hunt')
-    .description('Search all archived events, newest first (docs/operate/search.md)')
+    .description('Search all archived events, newest first (docs/operate/search.md), or hunt for a rule or indicators')
     .argument('[query]', 'for example: user:alice AND outcome:failure', '')
+    .option('--rule <file>', 'match a Sigma rule against what is archived; alerts are marked retrospective')
+    .option('--indicators <file>', 'look for a list of addresses, names, URLs, digests')
+    .option('--deep', 'with --indicators: read every record, not only columns')
     .option('--from <time>', 'first moment, RFC 3339')
     .option('--to <time>', 'moment after the last, RFC 3339')
     .option('--limit <number>', 'events to print', '100')
     .option('--data <folder>', 'data folder', DATA_DEFAULT)
     .option('--json', 'print one JSON object a line')
     .action(async (query: string, options: HuntOptions) => {
-      process.exitCode = await hunt(query, options, terminal);
+      process.exitCode = await hunt(query, options, terminal, retro);
     });
 }

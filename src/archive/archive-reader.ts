@@ -4,6 +4,7 @@ import { type ArchiveReader, AsepsisError, type Clock, parseEventId } from '../c
 import { countByTime } from './archive-histogram.ts';
 import { createIndexCache } from './archive-index-cache.ts';
 import { createManifestReader } from './archive-manifest-file.ts';
+import { createArchiveParts } from './archive-parts.ts';
 import { createQueryPool } from './archive-pool.ts';
 import { parseQuery, type Query } from './archive-query.ts';
 import { compileQuery } from './archive-query-sql.ts';
@@ -73,6 +74,7 @@ export async function openArchiveReader(o: { dir: string; streamId: string; cloc
         return null;
       });
     },
+    parts: createArchiveParts(o.streamId, withView),
     verify: (onProgress) => verifyArchive(o.dir, onProgress),
     close: () => pool.close(),
   };

@@ -1,6 +1,7 @@
 /** The archive port: events by column, sealed into immutable files, searched newest first. */
 
-import type { DecodedEvent } from './event.ts';
+import type { DecodedEvent, NormalisedColumn } from './event.ts';
+import type { EventId } from './ids.ts';
 import type { EventRecord } from './records.ts';
 
 export interface SearchRequest {
@@ -44,6 +45,47 @@ export interface ArchiveWriter {
   close(): Promise<void>;
 }
 
+/** One file of the archive. Upkeep merges files: a part that is gone stands in a later list under another id. */
+export interface ArchivePart {
+  readonly id: string;
+  readonly rows: number;
+  /** Event times of the first and last event, Unix milliseconds. */
+  readonly timeMs: readonly [number, number];
+}
+
+/** What a part can be asked for: a superset of what one looks for, cheap to decide from columns and texts. */
+export type PartCondition =
+  | { readonly t: 'and' | 'or'; readonly of: readonly PartCondition[] }
+  /** The record holds one of the texts, whatever its case; records that were not kept as text count as holding it. */
+  | { readonly t: 'raw'; readonly texts: readonly string[] }
+  | { readonly t: 'column'; readonly column: NormalisedColumn; readonly values: readonly string[] };
+
+/** The archive part by part: for work over years that asks for distinct values instead of rows, and goes on after a break. */
+export interface ArchiveParts {
+  /** Parts with events in the range, the oldest first. */
+  list(fromMs: number, toMs: number): Promise<readonly ArchivePart[]>;
+  /** False only when the part certainly holds none of the values in that column. */
+  mayHold(part: string, column: NormalisedColumn, values: readonly string[]): Promise<boolean>;
+  /** The different texts of a column, at most `limit`; null when the part is gone. */
+  distinct(
+    part: string,
+    column: NormalisedColumn,
+    limit: number,
+    signal?: AbortSignal,
+  ): Promise<readonly string[] | null>;
+  /**
+   * Events in order of time; null when the part is gone. A null condition asks for all.
+   *
+   * @param after the last event of an earlier answer: its time, block and index
+   */
+  events(
+    part: string,
+    condition: PartCondition | null,
+    range: { readonly fromMs: number; readonly toMs: number; readonly limit: number; readonly after?: EventId },
+    signal?: AbortSignal,
+  ): Promise<readonly EventRecord[] | null>;
+}
+
 /** What the desk reads from; also sees what is not yet sealed. */
 export interface ArchiveReader {
   search(request: SearchRequest, signal?: AbortSignal): Promise<SearchPage>;
@@ -53,6 +95,7 @@ export interface ArchiveReader {
     signal?: AbortSignal,
   ): Promise<readonly HistogramBucket[]>;
   get(id: string): Promise<EventRecord | null>;
+  readonly parts: ArchiveParts;
   verify(onProgress?: (done: number, all: number) => void): Promise<ArchiveVerdict>;
   close(): Promise<void>;
 }

@@ -253,6 +253,23 @@ export const ConfigSchema = Type.Object(
       },
       { ...closed, default: {} },
     ),
+    detection: Type.Object(
+      {
+        /** How late an event may come and still be counted at its own time. */
+        lateness_sec: Type.Integer({ minimum: 1, maximum: 86_400, default: 300 }),
+        /** Memory of all correlations; beyond it the groups that are idle for longest are forgotten, and counted. */
+        state_mb: Type.Integer({ minimum: 16, maximum: 16_384, default: 512 }),
+        risk: Type.Object(
+          {
+            enabled: Type.Boolean({ default: true }),
+            threshold: Type.Number({ minimum: 1, maximum: 100_000, default: 100 }),
+            half_life_hours: Type.Number({ minimum: 0.1, maximum: 8760, default: 24 }),
+          },
+          { ...closed, default: {} },
+        ),
+      },
+      { ...closed, default: {} },
+    ),
     responses: ResponsesSchema,
     patching: PatchingSchema,
     file_integrity: FileIntegritySchema,

@@ -2,11 +2,24 @@
 
 import type { Clock, Room, Store } from '../core/index.ts';
 import { detectionCoverage } from './detection-coverage.ts';
+import type { LiveStats } from './detection-live.ts';
 import { detectionRound } from './detection-round.ts';
 import { startFileIntegrity } from './files/index.ts';
 import { type ResponseWorker, responseRoutes, startResponseWorker } from './responses/index.ts';
 
-export function createDetection(o: { store: Store; clock: Clock }): Room {
+/** The engine as the desk sees it: what it knows of itself, and the word that something changed. */
+export interface LiveBridge {
+  stats(): LiveStats | null;
+  look(): void;
+}
+
+export function createDetection(o: {
+  store: Store;
+  clock: Clock;
+  engine: LiveBridge;
+  /** The rules that come along. */
+  ownRules: string;
+}): Room {
   let worker: ResponseWorker | null = null;
   return {
     name: 'detection',

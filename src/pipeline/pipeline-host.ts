@@ -2,6 +2,7 @@
 
 import { Worker } from 'node:worker_threads';
 import type { Alert, SourceCount, SourceId } from '../core/index.ts';
+import type { LiveStats } from '../detection/index.ts';
 import type {
   FromPipeline,
   PipelineProgress,
@@ -21,6 +22,9 @@ export interface PipelineHostParts {
   readonly storeAlerts: (alerts: readonly Alert[]) => Promise<void>;
   readonly storeCounts: (seq: number, counts: readonly SourceCount[], sightings: readonly Sighting[]) => Promise<void>;
   readonly onProgress: (progress: PipelineProgress) => void;
+  readonly onEngine: (stats: LiveStats) => void;
+  /** Rules were read again while it runs. */
+  readonly onRules: (rules: readonly RuleSummary[], refused: readonly RefusedRule[]) => void;
   readonly onReady: (rules: readonly RuleSummary[], refused: readonly RefusedRule[], note: string | null) => void;
   readonly onAlarm: (what: 'archive' | 'log', sentence: string | null) => void;
   readonly onFailure: (sentence: string) => void;
@@ -28,6 +32,8 @@ export interface PipelineHostParts {
 
 export interface PipelineHost {
   setZones(zones: Readonly<Record<SourceId, string>>): void;
+  /** Tells the rules' engine that people changed something. */
+  look(): void;
   /** Lets the thread finish what it has, makes it durable, and ends it. */
   stop(): Promise<void>;
 }
@@ -77,7 +83,9 @@ export async function startPipeline(parts: PipelineHostParts): Promise<PipelineH
       } else if (message.type === 'progress') {
         if (message.progress.ackedSeq > 0) waitMs = RESTART_FIRST_MS;
         parts.onProgress(message.progress);
-      } else if (message.type === 'alarm') parts.onAlarm(message.what, message.sentence);
+      } else if (message.type === 'engine') parts.onEngine(message.stats);
+      else if (message.type === 'rules') parts.onRules(message.rules, message.refused);
+      else if (message.type === 'alarm') parts.onAlarm(message.what, message.sentence);
       else if (message.type === 'alerts') answer(current, message.call, parts.storeAlerts(message.alerts));
       else if (message.type === 'counts')
         answer(current, message.call, parts.storeCounts(message.seq, message.counts, message.sightings));
@@ -94,6 +102,7 @@ export async function startPipeline(parts: PipelineHostParts): Promise<PipelineH
   }
   return {
     setZones: (zones) => worker?.postMessage({ type: 'zones', zones } satisfies ToPipeline),
+    look: () => worker?.postMessage({ type: 'look' } satisfies ToPipeline),
     stop: async () => {
       stopping = true;
       clearTimeout(timer);

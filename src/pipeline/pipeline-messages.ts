@@ -1,6 +1,7 @@
 /** What the pipeline's thread and the main thread say to each other; everything is plain data, so that it can be cloned. */
 
 import type { Alert, SourceCount, SourceId } from '../core/index.ts';
+import type { LiveStats } from '../detection/index.ts';
 
 export interface PipelineSetup {
   readonly streamDir: string;
@@ -9,6 +10,12 @@ export interface PipelineSetup {
   readonly stateFile: string;
   readonly retentionDays: number;
   readonly ruleFolders: readonly string[];
+  /** The data folder, below which the detection room keeps what people switched off and the indicators. */
+  readonly dataDir: string;
+  readonly latenessMs: number;
+  readonly stateBytesMax: number;
+  /** Points of entities; null: none are counted. */
+  readonly risk: { readonly threshold: number; readonly halfLifeMs: number } | null;
   /** Sources' counts are in the store up to this block: earlier ones of a replay are not counted again. */
   readonly countedSeq: number;
   readonly zones: Readonly<Record<SourceId, string>>;
@@ -68,6 +75,10 @@ export type FromPipeline =
       readonly sightings: readonly Sighting[];
     }
   | { readonly type: 'progress'; readonly progress: PipelineProgress }
+  /** What the rules' engine knows of itself, every few seconds. */
+  | { readonly type: 'engine'; readonly stats: LiveStats }
+  /** Rules were read again while it runs. */
+  | { readonly type: 'rules'; readonly rules: readonly RuleSummary[]; readonly refused: readonly RefusedRule[] }
   /** Upkeep of the archive fails (null: no longer), or the log holds damage. */
   | { readonly type: 'alarm'; readonly what: 'archive' | 'log'; readonly sentence: string | null }
   | { readonly type: 'stopped' };
@@ -75,4 +86,6 @@ export type FromPipeline =
 export type ToPipeline =
   | { readonly type: 'done'; readonly call: number; readonly error: string | null }
   | { readonly type: 'zones'; readonly zones: Readonly<Record<SourceId, string>> }
+  /** People changed something: look at the files of the detection room. */
+  | { readonly type: 'look' }
   | { readonly type: 'stop' };

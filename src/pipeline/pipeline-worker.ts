@@ -4,7 +4,7 @@ import assert from 'node:assert';
 import { parentPort, workerData } from 'node:worker_threads';
 import { openArchiveWriter } from '../archive/index.ts';
 import { systemClock } from '../core/index.ts';
-import { createEngine, loadRules } from '../detection/index.ts';
+import { type LoadedRules, openLiveEngine } from '../detection/index.ts';
 import { createDecoder } from '../ingest/decode/index.ts';
 import { openSegmentReader } from '../stream/index.ts';
 import type { FromPipeline, PipelineSetup, ToPipeline } from './pipeline-messages.ts';
@@ -28,10 +28,14 @@ function ask(message: (call: number) => FromPipeline): Promise<void> {
   });
 }
 
+/** Lists and switches can also be changed from the command line; and the desk wants to know how the engine is. */
+const LOOK_EVERY_MS = 5000;
+
 let zones = setup.zones;
 port.on('message', (message: ToPipeline) => {
   if (message.type === 'stop') stop.abort();
   else if (message.type === 'zones') zones = message.zones;
+  else if (message.type === 'look') void lookAgain();
   else if (message.type === 'done') {
     const waiting = calls.get(message.call);
     calls.delete(message.call);
@@ -53,8 +57,34 @@ const archive = await openArchiveWriter({
   retentionDays: setup.retentionDays,
   onAlarm: (sentence) => say({ type: 'alarm', what: 'archive', sentence }),
 });
-const loaded = await loadRules(setup.ruleFolders);
-const engine = createEngine(loaded.rules, { streamId: reader.streamId });
+const live = await openLiveEngine({
+  streamId: reader.streamId,
+  dataDir: setup.dataDir,
+  ruleFolders: setup.ruleFolders,
+  latenessMs: setup.latenessMs,
+  stateBytesMax: setup.stateBytesMax,
+  ...(setup.risk === null ? {} : { risk: setup.risk }),
+});
+const { engine } = live;
+const summaries = ({ rules }: LoadedRules) =>
+  rules.map((rule) => ({
+    id: rule.id,
+    title: rule.title,
+    level: rule.level,
+    tags: rule.tags,
+    description: rule.description ?? '',
+    file: rule.file,
+  }));
+let looking: Promise<void> = Promise.resolve();
+/** After what is under way: two looks at once could put the older engine in place. */
+function lookAgain(): Promise<void> {
+  looking = looking.then(async () => {
+    const again = await live.look();
+    if (again) say({ type: 'rules', rules: summaries(again), refused: again.refused });
+    say({ type: 'engine', stats: live.stats() });
+  });
+  return looking;
+}
 const memory = await readState(setup.stateFile);
 let note: string | null = null;
 let engineSeq = 0;
@@ -67,18 +97,12 @@ if (memory && memory.seq >= consumer.ackedSeq) {
 const decoder = createDecoder({ zoneOf: (source) => zones[source] });
 say({
   type: 'ready',
-  rules: loaded.rules.map((rule) => ({
-    id: rule.id,
-    title: rule.title,
-    level: rule.level,
-    tags: rule.tags,
-    description: rule.description ?? '',
-    file: rule.file,
-  })),
-  refused: loaded.refused,
+  rules: summaries(live.loaded),
+  refused: live.loaded.refused,
   note,
 });
 
+const looks = setInterval(() => void lookAgain(), LOOK_EVERY_MS);
 await runPipeline(
   {
     consumer,
@@ -96,6 +120,8 @@ await runPipeline(
   },
   stop.signal,
 );
+clearInterval(looks);
+await looking;
 await archive.close();
 await consumer.close();
 await reader.close();

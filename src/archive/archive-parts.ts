@@ -1,0 +1,88 @@
+/** The archive part by part: distinct values of a column, whether a part may hold a value, events of a part in order of time. */
+
+import { type ArchiveParts, type EventRecord, type PartCondition, parseEventId } from '../core/index.ts';
+import { timestamp } from './archive-duckdb.ts';
+import { bloomHas, INDEXED_COLUMNS } from './archive-index.ts';
+import type { FileEntry } from './archive-manifest.ts';
+import { recordOf, SELECT_LIST } from './archive-rows.ts';
+import { type ArchiveView, tableOf } from './archive-search.ts';
+
+const INDEXED = new Set<string>(INDEXED_COLUMNS);
+const OLDEST_FIRST = '"time", seq, idx';
+const BATCH_MAX = 20_000;
+
+/** Timestamps beyond this do not fit into microseconds that a number can hold. */
+const TIME_MS_MAX = 8.64e12;
+const clampTime = (ms: number): number => Math.max(-TIME_MS_MAX, Math.min(TIME_MS_MAX, Math.trunc(ms)));
+
+type WithView = <T>(work: (view: ArchiveView) => Promise<T>) => Promise<T>;
+
+/** The condition in SQL; every text is a bound parameter. */
+function compile(condition: PartCondition, values: (string | number)[]): string {
+  const bind = (value: string): string => `$${values.push(value)}`;
+  switch (condition.t) {
+    case 'and':
+    case 'or': {
+      const parts = condition.of.map((one) => compile(one, values));
+      if (parts.length === 0) return condition.t === 'and' ? 'true' : 'false';
+      return `(${parts.join(condition.t === 'and' ? ' AND ' : ' OR ')})`;
+    }
+    case 'raw': {
+      const texts = condition.texts.map((text) => `contains(lower("raw"), ${bind(text.toLowerCase())})`);
+      return `("raw" = '' OR ${texts.join(' OR ')})`;
+    }
+    case 'column':
+      if (condition.values.length === 0) return 'false';
+      return `"${condition.column}" IN (${condition.values.map(bind).join(', ')})`;
+  }
+}
+
+const columnSql = (name: string): string =>
+  name === 'message' ? 'coalesce("message", substr("raw", "message_at" + 1))' : `"${name}"`;
+
+export function createArchiveParts(streamId: string, withView: WithView): ArchiveParts {
+  const partOf = (view: ArchiveView, id: string): FileEntry | undefined =>
+    view.files.find((entry) => entry.file === id);
+  return {
+    list: (fromMs, toMs) =>
+      withView(async (view) =>
+        view.files
+          .filter((entry) => entry.time[1] >= fromMs && entry.time[0] < toMs)
+          .sort((a, b) => a.time[0] - b.time[0])
+          .map((entry) => ({ id: entry.file, rows: entry.rows, timeMs: entry.time })),
+      ),
+    mayHold: (part, column, values) =>
+      withView(async (view) => {
+        const entry = partOf(view, part);
+        if (entry === undefined || !INDEXED.has(column)) return true;
+        const index = await view.indexes.get(entry);
+        return index === null || values.some((value) => bloomHas(index.bloom, column, value.toLowerCase()));
+      }),
+    distinct: (part, column, limit, signal) =>
+      withView(async (view) => {
+        const entry = partOf(view, part);
+        if (entry === undefined) return null;
+        const sql = `SELECT DISTINCT ${columnSql(column)}::VARCHAR AS v FROM ${tableOf(view, [entry])} WHERE v IS NOT NULL LIMIT ${Math.trunc(limit)}`;
+        return (await view.pool.rows(sql, [], signal)).map((row) => String(row[0]));
+      }),
+    events: (part, condition, range, signal) =>
+      withView(async (view): Promise<EventRecord[] | null> => {
+        const entry = partOf(view, part);
+        if (entry === undefined) return null;
+        const values: (string | number)[] = [];
+        const wheres = [
+          `"time" >= ${timestamp(clampTime(range.fromMs))}`,
+          `"time" < ${timestamp(clampTime(range.toMs))}`,
+          ...(condition === null ? [] : [compile(condition, values)]),
+        ];
+        const after = range.after === undefined ? null : parseEventId(range.after);
+        if (after !== null) {
+          const place = `(SELECT "time" FROM ${tableOf(view, [entry])} WHERE seq = ${after.seq} AND idx = ${after.index} LIMIT 1)`;
+          wheres.push(`("time", seq, idx) > (${place}, ${after.seq}, ${after.index})`);
+        }
+        const limit = Math.max(1, Math.min(BATCH_MAX, Math.trunc(range.limit)));
+        const sql = `SELECT ${SELECT_LIST} FROM ${tableOf(view, [entry])} WHERE ${wheres.join(' AND ')} ORDER BY ${OLDEST_FIRST} LIMIT ${limit}`;
+        return (await view.pool.rows(sql, values, signal)).map((row) => recordOf(streamId, row));
+      }),
+  };
+}
