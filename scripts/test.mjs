@@ -33,6 +33,17 @@ const PEERS = {
   ulogd: 'ulogd2',
   'crowdsec-firewall-bouncer': 'crowdsec-firewall-bouncer',
   getfattr: 'attr',
+  tshark: 'tshark',
+  curl: 'curl',
+  vsftpd: 'vsftpd',
+  ldapsearch: 'ldap-utils',
+  snmpd: 'snmpd',
+  snmpget: 'snmp',
+  mosquitto: 'mosquitto',
+  mosquitto_pub: 'mosquitto-clients',
+  telnet: 'telnet',
+  arpspoof: 'dsniff',
+  dnsmasq: 'dnsmasq-base',
 };
 const PATHS = [...(process.env.PATH ?? '').split(':'), '/usr/sbin', '/sbin', '/usr/local/sbin'];
 const has = (program) => PATHS.some((path) => path && existsSync(join(path, program)));
