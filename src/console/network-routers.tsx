@@ -51,10 +51,10 @@ export function NetworkRouters() {
 function RouterCard({ router, may, changed }: { router: Router; may: boolean; changed: () => void }) {
   return (
     <article>
-      <h3>
+      <h2>
         <span aria-hidden="true">{SHAPES[router.verdict]}</span> {router.addresses[0] ?? router.mac} ·{' '}
         {t.verdicts[router.verdict]}
-      </h3>
+      </h2>
       <dl className="facts">
         <div>
           <dt>{t.vendor}</dt>
