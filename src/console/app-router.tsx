@@ -71,6 +71,7 @@ const routes = root.addChildren([
     page('/accounts', () => import('./pages/accounts-page.tsx')),
     page('/events', () => import('./pages/events-page.tsx')),
     page('/sources', () => import('./pages/sources-page.tsx')),
+    page('/network', () => import('./pages/network-page.tsx')),
     page('/settings', () => import('./pages/settings-page.tsx')),
   ]),
   createRoute({

@@ -4,6 +4,7 @@ import type { Severity } from '../core/records.ts';
 import type { RoomName } from '../core/rooms.ts';
 import type { Role } from '../core/store-port.ts';
 import { access } from './texts-access.ts';
+import { networkTexts } from './texts-network.ts';
 
 const number = (value: number): string => value.toLocaleString('en');
 const many = (count: number, one: string, more: string): string => `${number(count)} ${count === 1 ? one : more}`;
@@ -85,6 +86,7 @@ export const texts = {
     assets: 'Assets',
     accounts: 'Accounts',
     access: 'Access',
+    network: 'Network',
     events: 'Events',
     sources: 'Sources',
     settings: 'Settings',
@@ -742,4 +744,5 @@ export const texts = {
       none: 'Nothing was recorded yet.',
     },
   },
+  network: networkTexts,
 } as const;

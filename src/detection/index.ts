@@ -6,7 +6,7 @@ export { indicatorCommands, retroHunt } from './detection-hunt-commands.ts';
 export { type LiveStats, openLiveEngine } from './detection-live.ts';
 export { type LoadedRules, loadRules } from './detection-load.ts';
 export { createPieceReader } from './detection-part.ts';
-export { createDetection, createDetection, type LiveBridge } from './detection-room.ts';
+export { createDetection, type LiveBridge } from './detection-room.ts';
 export type { Refusal, Rule } from './detection-rule.ts';
 export { readPlaceholders } from './detection-site.ts';
 export type { FromThread, ThreadSetup, ToThread } from './detection-threads.ts';

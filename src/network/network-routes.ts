@@ -166,7 +166,7 @@ export function networkRoutes(app: TypedApp, services: RoomServices): void {
     },
   );
 
-  app.put(
+  app.post(
     '/v1/network/routers/:mac/verdict',
     {
       config: { access: 'analyst' },

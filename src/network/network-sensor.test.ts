@@ -157,7 +157,7 @@ test('the Network page: flows, routers, and a verdict in somebody’s name', asy
   const routers = (await app.inject('/v1/network/routers')).json() as { items: { mac: string; verdict: string }[] };
   expect(routers.items).toMatchObject([{ mac: '02:00:00:00:00:05', verdict: 'consumer', override: null }]);
   const put = await app.inject({
-    method: 'PUT',
+    method: 'POST',
     url: '/v1/network/routers/02:00:00:00:00:05/verdict',
     payload: { verdict: 'professional', reason: 'a test' },
   });
@@ -167,7 +167,7 @@ test('the Network page: flows, routers, and a verdict in somebody’s name', asy
   expect(
     (
       await app.inject({
-        method: 'PUT',
+        method: 'POST',
         url: '/v1/network/routers/02:00:00:00:00:99/verdict',
         payload: { verdict: null },
       })

@@ -2,6 +2,7 @@
 
 import type { Alert, Finding, Incident } from '../../core/records.ts';
 import * as data from './mock-data.ts';
+import { networkFlows, networkRouters } from './mock-network.ts';
 
 const ME = {
   id: 'per_00000000000000000000000001',
@@ -255,6 +256,8 @@ function readOne(state: State, path: string): Answer {
       next: null,
     },
     '/v1/accounts': { items: [], next: null },
+    '/v1/network/flows': { items: state.many === 0 ? [] : networkFlows, next: null },
+    '/v1/network/routers': { items: state.many === 0 ? [] : networkRouters, next: null },
     '/v1/pipeline': { events: 1_240_000, seq: 900, durable_seq: 900, last_seq: 900, per_sec: 1240, lag_ms: 12 },
     '/v1/audit/verify': { ok: true, entries: 300, first_bad: null, reason: null },
     '/v1/me/passkeys': {
