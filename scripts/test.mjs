@@ -44,6 +44,7 @@ const PEERS = {
   telnet: 'telnet',
   arpspoof: 'dsniff',
   dnsmasq: 'dnsmasq-base',
+  oathtool: 'oathtool',
 };
 const PATHS = [...(process.env.PATH ?? '').split(':'), '/usr/sbin', '/sbin', '/usr/local/sbin'];
 const has = (program) => PATHS.some((path) => path && existsSync(join(path, program)));

@@ -96,6 +96,12 @@ ${field({ label: texts.emergencyWho, name: 'person', autocomplete: 'name', max: 
 <label for="reason">${texts.emergencyReason}</label><textarea id="reason" name="reason" rows="3" required minlength="10" maxlength="1000"></textarea>
 <label for="code">${texts.emergencyCode}</label><input id="code" name="code" maxlength="40" autocomplete="off" spellcheck="false">
 <button type="submit" name="how" value="code" class="primary">${texts.emergencyOpen}</button><button type="submit" name="how" value="ask">${texts.emergencyAsk}</button></form>`,
+    {
+      formTo: apps
+        .map((app) => `${visit.settings.secure ? 'https' : 'http'}://${app.hosts[0]}`)
+        .slice(0, 50)
+        .join(' '),
+    },
   );
 }
 

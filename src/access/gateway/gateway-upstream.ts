@@ -251,14 +251,12 @@ async function finishSaml(visit: Visit, upstream: SamlUpstreamConfig): Promise<v
     SAMLResponse: form.get('SAMLResponse') ?? '',
   });
   if (profile === null) return signInPage(visit, 401, texts.over, null);
-  const id = String(profile.ID ?? '');
+  const assertion = assertionOf(profile.getAssertion?.());
   // An assertion is good for one sign-in, whatever its own time says.
-  if (id === '' || !gateway.once.first('saml-assertion', id, 2 * UPSTREAM_MS))
+  if (assertion.id === '' || !gateway.once.first('saml-assertion', assertion.id, 2 * UPSTREAM_MS))
     return signInPage(visit, 401, texts.over, null);
-  const said = profile as unknown as Record<string, unknown>;
-  const context =
-    /<(?:[a-z0-9]+:)?AuthnContextClassRef[^>]*>([^<]{1,256})</i.exec(profile.getAssertionXml?.() ?? '')?.[1]?.trim() ??
-    '';
+  const said = (profile.attributes ?? {}) as Record<string, unknown>;
+  const { context } = assertion;
   const user = upstream.user_attribute === undefined ? profile.nameID : said[upstream.user_attribute];
   take(
     visit,
@@ -272,4 +270,15 @@ async function finishSaml(visit: Visit, upstream: SamlUpstreamConfig): Promise<v
     },
     pending.goal,
   );
+}
+
+/** The id and the authentication context of the assertion that the library verified, in the shape in which it parses XML. */
+function assertionOf(parsed: unknown): { id: string; context: string } {
+  type Node = { $?: Record<string, unknown>; _?: unknown; [child: string]: unknown };
+  const child = (node: Node | undefined, name: string): Node | undefined => (node?.[name] as Node[] | undefined)?.[0];
+  const assertion = (parsed as { Assertion?: Node } | undefined)?.Assertion;
+  const reference = child(child(child(assertion, 'AuthnStatement'), 'AuthnContext'), 'AuthnContextClassRef');
+  const id = assertion?.$?.ID;
+  const context = typeof reference === 'string' ? reference : reference?._;
+  return { id: typeof id === 'string' ? id : '', context: typeof context === 'string' ? context.trim() : '' };
 }

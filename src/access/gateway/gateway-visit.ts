@@ -50,9 +50,15 @@ export function show(
   status: number,
   title: string,
   body: Html,
-  o: { goal?: string | null; script?: boolean; refreshSec?: number; headers?: Record<string, string | string[]> } = {},
+  o: {
+    goal?: string | null;
+    script?: boolean;
+    refreshSec?: number;
+    formTo?: string;
+    headers?: Record<string, string | string[]>;
+  } = {},
 ) {
-  const formTo = goalOrigin(visit.gateway, readGoal(visit.gateway, o.goal));
+  const formTo = o.formTo ?? goalOrigin(visit.gateway, readGoal(visit.gateway, o.goal));
   const text = page({
     title,
     organisation: visit.settings.config.organisation,
