@@ -7,7 +7,7 @@ export const networkTexts = {
   answer: (patients: number, logins: number) =>
     patients + logins === 0
       ? 'No capture shows patients or log-ins in clear. What no capture held is not counted.'
-      : `${many(patients, 'connection carries', 'connections carry')} patients in clear, ${many(logins, 'one log-ins', 'log-ins')}.`,
+      : `${many(patients, 'connection carries', 'connections carry')} patients in clear, ${many(logins, 'carries', 'carry')} log-ins.`,
   kinds: {
     'clear-text-patient-data': 'Patients',
     'clear-text-clinical-protocol': 'Clinical protocol',
