@@ -4,6 +4,7 @@ import { type DecodedEvent, type Normalised, type NormalisedColumn, OCSF_CLASS }
 import { type Frame, makeEvent } from '../decode-frame.ts';
 import { logSource } from '../decode-source.ts';
 import { timeOfValue } from '../decode-time.ts';
+import { logonOutcome, readLogon } from '../programs/program-logon.ts';
 import { putColumn } from './json-ecs.ts';
 import { severityOf } from './json-inner.ts';
 import { flatten, type JsonObject, textAt, valueAt } from './json-text.ts';
@@ -29,6 +30,15 @@ const COLUMNS: readonly (readonly [NormalisedColumn, string])[] = [
   ['src_ip', 'remoteAddr'],
   ['src_ip', 'ClientHost'],
   ['src_ip', 'sourceIPAddress'],
+  ['src_ip', 'remote_addr'],
+  ['src_ip', 'remoteAddress'],
+  ['src_ip', 'remote_address'],
+  ['src_ip', 'ipAddress'],
+  ['src_ip', 'ip_address'],
+  ['src_ip', 'clientIp'],
+  ['src_ip', 'ip'],
+  ['src_ip', 'visitor_ip'],
+  ['src_ip', 'addr.remote'],
   ['src_ip', 'request.client_ip'],
   ['src_ip', 'req.remoteAddress'],
   ['src_ip', 'request.remote_ip'],
@@ -40,6 +50,12 @@ const COLUMNS: readonly (readonly [NormalisedColumn, string])[] = [
   ['protocol', 'proto'],
   ['user', 'user'],
   ['user', 'username'],
+  ['user', 'user_name'],
+  ['user', 'userName'],
+  ['user', 'login'],
+  ['user', 'email'],
+  ['user', 'attr.principalName'],
+  ['user', 'context.username'],
   ['user', 'userIdentity.userName'],
   ['host', 'host'],
   ['host', 'hostname'],
@@ -77,7 +93,8 @@ export function decodeOther(object: JsonObject, frame: Frame, text: string, at: 
   const norm: Record<string, string | number> = { class_uid: OCSF_CLASS.base };
   for (const [column, path] of COLUMNS) {
     const value = norm[column] === undefined ? textAt(object, path) : '';
-    if (value) putColumn(norm, column, value);
+    // `-` and `--` stand for nobody.
+    if (value && !/^-+$/.test(value)) putColumn(norm, column, value);
   }
   const severity = severityOf(textAt(object, 'level') || textAt(object, 'severity'));
   if (severity > 0) norm.severity_id = severity;
@@ -86,8 +103,36 @@ export function decodeOther(object: JsonObject, frame: Frame, text: string, at: 
   norm.message ??= text.slice(at, Math.min(end, at + 512));
   const fields = flatten(object, frame);
   if (isSuricata(object)) return suricata(object, norm, fields, frame);
+  const outcome = logonOf(object, norm);
+  if (outcome !== null) {
+    norm.class_uid = OCSF_CLASS.authentication;
+    norm.action = 'logon';
+    norm.outcome = outcome;
+    readLogon(String(norm.message), norm as Normalised);
+    if (norm.src_ip !== undefined || norm.user !== undefined)
+      return makeEvent(frame, 'json/logon', logSource(undefined, 'authentication'), norm as Normalised, fields);
+  }
   frame.fault = 'not-understood';
   return makeEvent(frame, 'json/other', logSource(), norm as Normalised, fields);
+}
+
+/** What kind of thing happened, in the loggers that say so in a field of its own. */
+const KINDS = ['action', 'event', 'eventName', 'event_type', 'type', 'sender', 'Event'];
+const KIND_LOGON = /log[ _.-]?[io]n|sign[ _.-]?in|auth/i;
+const KIND_FAILED = /fail|error|denied|invalid|reject/i;
+
+/** Is it a log-in, and how did it end? By the message's words, else by the fields that say it. */
+function logonOf(object: JsonObject, norm: Record<string, string | number>): 'failure' | 'success' | null {
+  const said = typeof norm.message === 'string' ? logonOutcome(norm.message) : null;
+  if (said !== null) return said;
+  const kind = KINDS.map((name) => textAt(object, name)).find((text) => KIND_LOGON.test(text));
+  if (kind === undefined) return null;
+  const success = valueAt(object, 'success');
+  if (typeof success === 'boolean') return success ? 'success' : 'failure';
+  if (KIND_FAILED.test(kind) || textAt(object, 'error') || textAt(object, 'errorMessage')) return 'failure';
+  const result =
+    textAt(object, 'responseElements.ConsoleLogin') || textAt(object, 'outcome') || textAt(object, 'result');
+  return result ? (KIND_FAILED.test(result) ? 'failure' : 'success') : null;
 }
 
 function isSuricata(object: JsonObject): boolean {

@@ -12,6 +12,8 @@ export function decodeDovecot(text: string, at: number, end: number, frame: Fram
   if (colon < 0) return null;
   const login = find(text, '-login', at, colon);
   if (login > 0) return decodeLogin(text, at, colon + 2, end, frame, word(text, at, login));
+  // Some builds repeat the program.
+  if (startsAt(text, 'dovecot: ', at, colon + 2)) return decodeDovecot(text, colon + 2, end, frame);
   return startsAt(text, 'auth', at, end) ? decodeAuth(text, at, colon + 2, end, frame) : null;
 }
 
@@ -27,12 +29,13 @@ function decodeLogin(
   frame: Frame,
   service: string,
 ): DecodedEvent | null {
-  const rip = findLast(text, ', rip=', what, end);
+  const comma = findLast(text, ', rip=', what, end);
+  const rip = comma > 0 ? comma : find(text, ': rip=', what, end);
   const norm = baseNorm(frame, text, at, end, OCSF_CLASS.authentication);
   norm.service = service;
   if (rip > 0) {
-    const comma = indexOfCode(text, 44, rip + 6, end);
-    const ip = ipWord(text, rip + 6, comma < 0 ? end : comma);
+    const stop = indexOfCode(text, 44, rip + 6, end);
+    const ip = ipWord(text, rip + 6, stop < 0 ? end : stop);
     if (ip) norm.src_ip = ip;
   }
   const user = find(text, 'user=<', what, end);
@@ -45,7 +48,10 @@ function decodeLogin(
     norm.action = 'logon';
     norm.outcome = 'success';
     norm.event_code = 'mail-login';
-  } else if (find(text, '(auth failed', lead, head) > 0 || startsAt(text, 'Login aborted', lead, end)) {
+  } else if (
+    LOGIN_FAILURES.some((words) => find(text, words, lead, head) > 0) ||
+    startsAt(text, 'Login aborted', lead, end)
+  ) {
     norm.action = 'logon';
     norm.outcome = 'failure';
     norm.event_code = 'mail-login-failed';
@@ -93,12 +99,16 @@ function decodeAuth(text: string, at: number, what: number, end: number, frame: 
   return makeEvent(frame, 'syslog/dovecot', SOURCE, norm, NO_FIELDS);
 }
 
+/** What stands in brackets before the name of somebody who did not get in. */
+const LOGIN_FAILURES = ['(auth failed', 'auth failed)', '(tried to use dis'];
+
 const FAILURES = [
   '): unknown user',
   '): pam_authenticate() failed',
   '): Password mismatch',
   '): password mismatch',
   '): Authentication failure',
+  '): invalid credentials',
 ];
 
 /** Offset after the bracket in front of the first known reason that counts from the right; -1 when there is none. */

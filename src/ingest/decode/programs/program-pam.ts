@@ -1,6 +1,6 @@
 /** PAM modules, in whatever program they are loaded: failures, sessions, lock-outs, changed passwords. */
 
-import { type DecodedEvent, OCSF_CLASS } from '../../../core/index.ts';
+import { type DecodedEvent, type Normalised, OCSF_CLASS } from '../../../core/index.ts';
 import { baseNorm, type Fields, type Frame, makeEvent, NO_FIELDS } from '../decode-frame.ts';
 import { linux } from '../decode-source.ts';
 import { find, findLast, indexOfCode, ipWord, startsAt, tokenEnd, word } from '../decode-text.ts';
@@ -9,6 +9,7 @@ const SOURCE = linux('auth');
 
 /** `pam_unix(sshd:auth): …`. */
 export function decodePam(text: string, at: number, end: number, frame: Frame): DecodedEvent | null {
+  if (startsAt(text, '(pam_', at, end)) return decodeOldPam(text, at, end, frame);
   if (!startsAt(text, 'pam_', at, end)) return null;
   const open = indexOfCode(text, 40, at, Math.min(end, at + 48));
   const close = open < 0 ? -1 : indexOfCode(text, 41, open, Math.min(end, open + 128));
@@ -21,12 +22,8 @@ export function decodePam(text: string, at: number, end: number, frame: Frame): 
   norm.service = service;
   const fields: Fields = { pam_module: word(text, at, open), pam_step: step };
 
-  if (startsAt(text, 'authentication failure', what, end) || startsAt(text, 'authentication success', what, end)) {
-    norm.action = 'logon';
-    norm.outcome = text.charCodeAt(what + 15) === 102 ? 'failure' : 'success';
-    norm.event_code = norm.outcome === 'failure' ? 'pam-auth-failure' : 'pam-auth-success';
-    readPairs(text, what, end, norm);
-  } else if (startsAt(text, 'session opened for user ', what, end)) {
+  if (isAuthentication(text, what, end)) authentication(text, what, end, norm);
+  else if (startsAt(text, 'session opened for user ', what, end)) {
     norm.action = 'session-open';
     norm.event_code = 'pam-session-open';
     norm.user = nameAt(text, what + 24, end);
@@ -66,6 +63,26 @@ export function decodePam(text: string, at: number, end: number, frame: Frame): 
   return makeEvent(frame, 'syslog/pam', SOURCE, norm, fields);
 }
 
+const isAuthentication = (text: string, at: number, end: number): boolean =>
+  startsAt(text, 'authentication failure', at, end) || startsAt(text, 'authentication success', at, end);
+
+function authentication(text: string, at: number, end: number, norm: Normalised): void {
+  norm.action = 'logon';
+  norm.outcome = text.charCodeAt(at + 15) === 102 ? 'failure' : 'success';
+  norm.event_code = norm.outcome === 'failure' ? 'pam-auth-failure' : 'pam-auth-success';
+  readPairs(text, at, end, norm);
+}
+
+/** `(pam_unix) authentication failure; …`, as Linux-PAM wrote before version 1. */
+function decodeOldPam(text: string, at: number, end: number, frame: Frame): DecodedEvent | null {
+  const close = indexOfCode(text, 41, at, Math.min(end, at + 48));
+  if (close < 0 || !isAuthentication(text, close + 2, end)) return null;
+  const norm = baseNorm(frame, text, at, end, OCSF_CLASS.authentication);
+  if (frame.program) norm.service = frame.program;
+  authentication(text, close + 2, end, norm);
+  return makeEvent(frame, 'syslog/pam', SOURCE, norm, { pam_module: word(text, at + 1, close) });
+}
+
 /** The name at `at`: up to a space or the `(uid=0)` behind it. */
 function nameAt(text: string, at: number, end: number): string {
   const stop = tokenEnd(text, at, end);
@@ -80,7 +97,9 @@ function readPairs(
   end: number,
   norm: { user?: string; src_ip?: string; src_host?: string },
 ): void {
-  const host = find(text, ' rhost=', at, end);
+  // `ruser` before it and `user` behind two spaces are the client's own words.
+  const two = find(text, '  user=', at, end);
+  const host = findLast(text, ' rhost=', at, two < 0 ? end : two);
   if (host >= 0) {
     const stop = tokenEnd(text, host + 7, end);
     const ip = ipWord(text, host + 7, stop);
@@ -93,6 +112,10 @@ function readPairs(
     const name = find(text, ' logname=', at, end);
     const from = name < 0 ? find(text, 'logname=', at, end) + 8 : name + 9;
     const stop = from > 7 ? tokenEnd(text, from, end) : from;
-    if (stop > from) norm.user = word(text, from, stop);
+    const ruser = find(text, ' ruser=', at, end);
+    const ruserEnd = host > ruser ? host : end;
+    // A daemon's `ruser` is the name that the client gave.
+    if (ruser >= 0 && ruserEnd > ruser + 7) norm.user = word(text, ruser + 7, ruserEnd);
+    else if (stop > from) norm.user = word(text, from, stop);
   }
 }

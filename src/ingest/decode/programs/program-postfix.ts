@@ -45,11 +45,16 @@ export function decodePostfix(text: string, at: number, end: number, frame: Fram
     if (!clientAt(text, at + lead, end, norm)) return null;
     return done(frame, norm, lead === 16 ? 'disconnect' : 'connect', lead === 16 ? 'smtp-disconnect' : 'smtp-connect');
   }
-  const reject = find(text, ': reject: ', at, Math.min(end, at + 40));
-  if (reject > 0) return decodeReject(text, reject + 10, end, frame, norm);
+  for (const word of [': reject: ', ': milter-reject: ']) {
+    const reject = find(text, word, at, Math.min(end, at + 48));
+    if (reject > 0) return decodeReject(text, reject + word.length, end, frame, norm);
+  }
   if (
     startsAt(text, 'PREGREET ', at, end) ||
     startsAt(text, 'HANGUP ', at, end) ||
+    startsAt(text, 'COMMAND ', at, end) ||
+    startsAt(text, 'BARE NEWLINE ', at, end) ||
+    startsAt(text, 'NON-SMTP COMMAND ', at, end) ||
     startsAt(text, 'DNSBL rank ', at, end)
   ) {
     // What follows the address is the client's own text, so the first ` from [` or ` for [` is the right one.
@@ -87,11 +92,11 @@ function decodeWarning(text: string, at: number, end: number, frame: Frame, norm
   if (startsAt(text, 'non-SMTP command from ', at, end)) {
     return clientAt(text, at + 22, end, norm) ? done(frame, norm, 'probe', 'smtp-non-smtp') : null;
   }
-  const sasl = find(text, ']: SASL ', at, end);
+  const sasl = find(text, ': SASL ', at, end);
   if (sasl < 0 || !clientAt(text, at, end, norm)) return null;
   norm.class_uid = OCSF_CLASS.authentication;
   norm.outcome = 'failure';
-  const method = word(text, sasl + 8, tokenEnd(text, sasl + 8, end));
+  const method = word(text, sasl + 7, tokenEnd(text, sasl + 7, end));
   const user = findLast(text, ', sasl_username=', sasl, end);
   if (user > 0) norm.user = word(text, user + 16, end);
   return done(frame, norm, 'logon', 'smtp-auth-failed', { auth_method: method });

@@ -134,10 +134,10 @@ function decodeAttempt(text: string, at: number, methodAt: number, end: number, 
   let nameAt = methodEnd + 5;
   const unknown = startsAt(text, 'invalid user ', nameAt, end) || startsAt(text, 'illegal user ', nameAt, end);
   if (unknown) nameAt += 13;
-  const keyed = text.charCodeAt(methodAt) === 112 && text.charCodeAt(methodAt + 1) === 117; // publickey
+  const keyed = startsAt(text, 'publickey ', methodAt, end) || startsAt(text, 'hostbased ', methodAt, end);
   const stop = endsAt(text, ' [preauth]', at, end) ? end - 10 : end;
   const from = attemptTail(text, nameAt, stop, keyed);
-  if (from < 0) return null;
+  if (from < 0) return decodeShortAttempt(text, at, nameAt, unknown, stop, frame);
   const first = text.charCodeAt(at);
   const accepted = first === 65;
   const code = accepted ? 'ssh-accepted' : first === 70 ? 'ssh-failed' : 'ssh-postponed';
@@ -156,6 +156,25 @@ function decodeAttempt(text: string, at: number, methodAt: number, end: number, 
   return authEvent(frame, text, at, end, code, accepted ? 'success' : 'failure', user, fields);
 }
 
+/** `Failed password for x from ADDRESS` and no more, as old versions and other daemons of this name write. */
+function decodeShortAttempt(
+  text: string,
+  at: number,
+  nameAt: number,
+  unknown: boolean,
+  end: number,
+  frame: Frame,
+): DecodedEvent | null {
+  const from = findLast(text, ' from ', nameAt - 1, end);
+  const first = text.charCodeAt(at);
+  if (from < 0 || first === 80 || ipWord(text, from + 6, end) === '') return null;
+  noPeer();
+  peer.from = from + 6;
+  peer.to = end;
+  const [code, outcome] = first === 65 ? (['ssh-accepted', 'success'] as const) : (['ssh-failed', 'failure'] as const);
+  return authEvent(frame, text, at, end, code, outcome, word(text, nameAt, from), unknown ? UNKNOWN_USER : NO_FIELDS);
+}
+
 /** From the right: the last ` from ADDRESS port N ssh2` that the line may end with; where the name ends, or -1. */
 function attemptTail(text: string, at: number, end: number, keyed: boolean): number {
   for (let stop = end; ; ) {
@@ -166,7 +185,8 @@ function attemptTail(text: string, at: number, end: number, keyed: boolean): num
       if (next === end) return from;
       if (startsAt(text, ' ssh', next, end) && next + 5 <= end) {
         if (next + 5 === end) return from;
-        if (keyed && startsAt(text, ': ', next + 5, end)) return from;
+        // The key of `publickey` and `hostbased`; `: ruser x` of version 1. A name cannot end a line that sshd goes on with.
+        if ((keyed || text.charCodeAt(next + 4) === 49) && startsAt(text, ': ', next + 5, end)) return from;
       }
     }
     stop = from;
@@ -209,9 +229,19 @@ function decodeLeave(
   if (!found && attempts) {
     const reason = findLast(text, ': ', whoAt, stop);
     found = reason > 0 && peerBefore(text, whoAt, reason);
+    // `invalid user x 1.2.3.4 port 5: Change of username or service not allowed: (x,ssh-connection) -> …`: sshd's own words.
+    const change = found ? -1 : find(text, ': Change of username or service not allowed: ', whoAt, stop);
+    if (change > 0) found = peerBefore(text, whoAt, change);
+  }
+  if (!found && ipWord(text, whoAt, stop) !== '') {
+    // Before OpenSSH 7 without the port.
+    noPeer();
+    peer.from = whoAt;
+    peer.to = stop;
+    found = true;
   }
   if (!found) return null;
-  const user = nameBetween(text, whoAt, peer.from);
+  const user = peer.port < 0 ? '' : nameBetween(text, whoAt, peer.from);
   if (attempts && find(text, ': Too many authentication failures', peer.to, end) > 0) {
     return authEvent(frame, text, at, end, code, 'failure', user, NO_FIELDS);
   }
@@ -293,6 +323,7 @@ function decodeRarer(text: string, at: number, end: number, frame: Frame): Decod
   for (const [lead, code, action] of LEFT) {
     if (startsAt(text, lead, what, end)) return decodeLeft(text, at, what + lead.length, end, frame, code, action);
   }
+  if (startsAt(text, 'ROOT LOGIN REFUSED FROM ', what, end)) return decodeRootRefused(text, at, what + 24, end, frame);
   if (startsAt(text, 'User ', what, end)) return decodeNotAllowed(text, what, end, frame);
   if (startsAt(text, 'Bad protocol version identification ', what, end)) {
     if (!peerBefore(text, what, end)) return null;
@@ -327,10 +358,28 @@ function decodeError(text: string, at: number, whatAt: number, end: number, fram
   if (!peerAt(text, from + 6, stop)) {
     noPeer();
     peer.from = from + 6;
-    peer.to = stop;
+    // `… from 1.2.3.4 via 5.6.7.8`: the second one is ours.
+    const via = maximum ? -1 : find(text, ' via ', from + 6, stop);
+    peer.to = via > 0 ? via : stop;
   }
   const code = maximum ? 'ssh-max-attempts' : 'ssh-pam-failed';
   return authEvent(frame, text, at, end, code, 'failure', word(text, nameAt, from), unknown ? UNKNOWN_USER : NO_FIELDS);
+}
+
+/** `ROOT LOGIN REFUSED FROM 1.2.3.4[ port N][ [preauth]]`. */
+function decodeRootRefused(
+  text: string,
+  at: number,
+  addressAt: number,
+  end: number,
+  frame: Frame,
+): DecodedEvent | null {
+  if (!peerAt(text, addressAt, end)) {
+    noPeer();
+    peer.from = addressAt;
+    peer.to = tokenEnd(text, addressAt, end);
+  }
+  return authEvent(frame, text, at, end, 'ssh-root-refused', 'failure', 'root', NO_FIELDS);
 }
 
 /** `User NAME from HOST not allowed because …`. */

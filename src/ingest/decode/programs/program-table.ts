@@ -50,6 +50,14 @@ const SU = entry(decodeSu, 'syslog/su', linux('auth'));
 const CRON = entry(decodeCron, 'syslog/cron', linux('cron'));
 const POSTFIX = entry(decodePostfix, 'syslog/postfix', linux('postfix'));
 const DOVECOT = entry(decodeDovecot, 'syslog/dovecot', linux('dovecot'));
+/** Without `dovecot: ` in front, as in Dovecot's own file: the process stands where the program does. */
+const dovecotPart: Decode = (text, at, end, frame) => {
+  const pam = text.startsWith('pam_', at) ? decodePam(text, at, end, frame) : null;
+  if (pam) return pam;
+  const lead = `${frame.program}: `;
+  return decodeDovecot(lead + text.slice(at, end), 0, lead.length + end - at, frame);
+};
+const DOVECOT_PART = entry(dovecotPart, 'syslog/dovecot', linux('dovecot'));
 const NAMED = entry(decodeNamed, 'syslog/named', linux('named'));
 const OPENVPN = entry(decodeOpenvpn, 'syslog/openvpn', linux('openvpn'));
 const AUTH = entry(decodePam, 'syslog/auth', linux('auth'));
@@ -84,6 +92,12 @@ export const PROGRAMS: ReadonlyMap<string, ProgramEntry> = new Map([
   ['chsh', accounts('passwd')],
   ['postfix', POSTFIX],
   ['dovecot', DOVECOT],
+  ['auth-worker', DOVECOT_PART],
+  ['dovecot-auth', DOVECOT_PART],
+  ['imap-login', DOVECOT_PART],
+  ['pop3-login', DOVECOT_PART],
+  ['managesieve-login', DOVECOT_PART],
+  ['submission-login', DOVECOT_PART],
   ['vsftpd', entry(decodeVsftpd, 'syslog/vsftpd', linux('vsftpd'))],
   ['named', NAMED],
   ['bind9', NAMED],

@@ -19,7 +19,7 @@ export function decodeVsftpdLine(text: string, at: number, end: number, frame: F
 
 /** The name in brackets is the client's: the verb and the address are read from the right. */
 export function decodeVsftpd(text: string, at: number, end: number, frame: Frame): DecodedEvent | null {
-  if (startsAt(text, 'pam_', at, end)) return decodePam(text, at, end, frame);
+  if (startsAt(text, 'pam_', at, end) || startsAt(text, '(pam_', at, end)) return decodePam(text, at, end, frame);
   let from = at;
   if (startsAt(text, '[pid ', at, end)) {
     const close = indexOfCode(text, 93, at, Math.min(end, at + 20));

@@ -7,6 +7,7 @@ import { baseNorm, type Frame, makeEvent, NO_FIELDS } from '../decode-frame.ts';
 import { linux } from '../decode-source.ts';
 import { indexOfCode } from '../decode-text.ts';
 import { decodeJson } from '../json/json-decode.ts';
+import { decodeLogon } from '../programs/program-logon.ts';
 import { decodeNetfilter } from '../programs/program-netfilter.ts';
 import { decodePam } from '../programs/program-pam.ts';
 import { PROGRAMS, type ProgramEntry } from '../programs/program-table.ts';
@@ -23,12 +24,18 @@ function programOf(name: string): ProgramEntry | undefined {
   const entry = PROGRAMS.get(name);
   if (entry !== undefined || name === '') return entry;
   const slash = name.lastIndexOf('/');
-  if (slash < 0) return PROGRAMS.get(name.toLowerCase());
+  // `postfix-incoming/smtpd` is a second instance of Postfix (postmulti(1)).
+  if (name.startsWith('postfix-')) return PROGRAMS.get('postfix');
+  // Old daemons write `[sshd]`, `(sshd)`, `-sshd`.
+  if (slash < 0) return PROGRAMS.get(name.replace(/^[[(-]|[\])]$/g, '').toLowerCase());
   return PROGRAMS.get(name.slice(0, name.indexOf('/'))) ?? PROGRAMS.get(name.slice(slash + 1));
 }
 
+export const knowsProgram = (name: string): boolean => programOf(name) !== undefined;
+
 /** Decodes the message of a record whose header is in the frame. Never null: what nobody knows is `syslog/other`. */
-export function decodeMessage(text: string, at: number, end: number, frame: Frame): DecodedEvent {
+export function decodeMessage(text: string, from: number, end: number, frame: Frame): DecodedEvent {
+  const at = afterMessageId(text, from, end);
   if (end - at > 21 && text.charCodeAt(at) === 109 && text.startsWith('message repeated ', at)) {
     const repeated = decodeRepeated(text, at, end, frame);
     if (repeated) return repeated;
@@ -38,7 +45,7 @@ export function decodeMessage(text: string, at: number, end: number, frame: Fram
     const event = entry.decode(text, at, end, frame);
     if (event) return event;
   }
-  if (text.charCodeAt(at) === 112 && text.startsWith('pam_', at)) {
+  if (text.startsWith('pam_', at) || text.startsWith('(pam_', at)) {
     const event = decodePam(text, at, end, frame);
     if (event) return event;
   }
@@ -49,6 +56,13 @@ export function decodeMessage(text: string, at: number, end: number, frame: Fram
   return plainEvent(text, at, end, frame, entry);
 }
 
+/** Solaris puts `[ID 800047 auth.info] ` before each message (msgid(1M)). */
+function afterMessageId(text: string, at: number, end: number): number {
+  if (text.charCodeAt(at) !== 91 || !text.startsWith('[ID ', at)) return at;
+  const close = indexOfCode(text, 93, at, Math.min(end, at + 48));
+  return close > 0 && text.charCodeAt(close + 1) === 32 ? close + 2 : at;
+}
+
 function plainEvent(
   text: string,
   at: number,
@@ -57,6 +71,8 @@ function plainEvent(
   entry: ProgramEntry | undefined,
 ): DecodedEvent {
   if (entry) return makeNamed(text, at, end, frame, entry);
+  const logon = decodeLogon(text, at, end, frame);
+  if (logon) return logon;
   frame.fault = 'not-understood';
   // Facilities 4 and 10 are security messages (RFC 5424 table 1).
   const source = frame.facility === 4 || frame.facility === 10 ? SOURCE_AUTH : SOURCE_OTHER;

@@ -17,6 +17,7 @@ import {
   word,
 } from '../decode-text.ts';
 import { readCtime, readIsoTime } from '../decode-time.ts';
+import { logonOutcome, readLogon } from '../programs/program-logon.ts';
 import { putRequest, quoteEnd } from './web-request.ts';
 
 const NGINX = logSource(undefined, 'webserver', 'nginx');
@@ -71,6 +72,8 @@ function decodeNginx(text: string, at: number, end: number, frame: Frame): Decod
     if (login > 0) norm.user = word(text, login + 10, quoteEnd(text, login + 10, end));
   }
   putBasicFailure(text, from, client > 0 ? client : end, norm, 'user "', '"');
+  if (find(text, 'FastCGI sent in stderr: ', from, Math.min(end, from + 64)) >= 0)
+    putApplication(text, from, client > 0 ? client : end, norm);
   return makeEvent(frame, 'web/nginx-error', NGINX, norm, fields);
 }
 
@@ -99,6 +102,18 @@ function putBasicFailure(text: string, at: number, end: number, norm: Normalised
   norm.action = 'logon';
   norm.outcome = 'failure';
   norm.event_code = 'http-auth-failed';
+}
+
+/** A log-in that the application behind the server speaks of. */
+function putApplication(text: string, at: number, end: number, norm: Normalised): void {
+  const message = text.slice(at, end);
+  const outcome = norm.outcome === undefined ? logonOutcome(message) : null;
+  if (outcome === null) return;
+  readLogon(message, norm);
+  norm.class_uid = OCSF_CLASS.authentication;
+  norm.action = 'logon';
+  norm.outcome = outcome;
+  norm.event_code = outcome === 'failure' ? 'http-auth-failed' : 'http-auth-ok';
 }
 
 function endOfName(text: string, at: number, end: number): number {
@@ -154,5 +169,8 @@ function decodeApache(text: string, at: number, end: number, frame: Frame): Deco
   const request = find(text, 'Invalid URI in request ', i, end);
   if (request >= 0) putRequest(text, request + 23, end, norm, fields);
   putBasicFailure(text, i, end, norm, 'user ', ':');
+  // Other messages quote what the client asked for; these are the application's own words.
+  if (String(fields.module ?? '').startsWith('php') || startsAt(text, 'AH01071: Got error ', i, end))
+    putApplication(text, i, end, norm);
   return makeEvent(frame, 'web/apache-error', APACHE, norm, fields);
 }
