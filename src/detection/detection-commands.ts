@@ -8,7 +8,7 @@ import { type LoadOptions, loadRules } from './detection-load.ts';
 import type { DecodeFile } from './detection-part.ts';
 import type { Refusal, Rule } from './detection-rule.ts';
 import { testRules } from './detection-selftest.ts';
-import { readPlaceholders } from './detection-site.ts';
+import { readPipelines, readPlaceholders, shippedPipelines } from './detection-site.ts';
 
 export interface DetectionDeps {
   /** Reads one file of any known form, compressed or not, as decoded events in order. */
@@ -21,6 +21,7 @@ export interface DetectionDeps {
 
 interface SiteOptions {
   readonly placeholders?: string;
+  readonly pipeline?: readonly string[];
 }
 
 interface DetectOptions extends SiteOptions {
@@ -50,6 +51,9 @@ function loadingOf(options: SiteOptions): LoadOptions {
   return {
     ...(dir === undefined ? {} : { cacheDir: dir }),
     ...(options.placeholders === undefined ? {} : { placeholders: readPlaceholders(options.placeholders) }),
+    ...(options.pipeline === undefined || options.pipeline.length === 0
+      ? {}
+      : { pipelines: readPipelines(options.pipeline) }),
   };
 }
 
@@ -98,6 +102,12 @@ export function detectionCommands(program: Command, terminal: Terminal, deps: De
     .option('--json', 'one JSON object a line')
     .option('--carve', 'look for Windows event records in any bytes, such as a disk image')
     .option('--placeholders <file>', 'values that stand for %placeholders% in rules')
+    .option(
+      '--pipeline <name>',
+      `a processing pipeline that rules go through: a file, or one of ${shippedPipelines().join(', ')}; may be repeated`,
+      collect,
+      [],
+    )
     .option('--threads <number>', 'threads to read with', (text) => Math.max(1, Math.trunc(Number(text)) || 1))
     .action(async (files: string[], options: DetectOptions) => {
       const folders = options.rules.length > 0 ? options.rules : [deps.ownRules];
@@ -121,6 +131,12 @@ export function detectionCommands(program: Command, terminal: Terminal, deps: De
     .description('say which rules cannot be used, with line and column')
     .argument('[dirs...]', 'rule folders')
     .option('--placeholders <file>', 'values that stand for %placeholders% in rules')
+    .option(
+      '--pipeline <name>',
+      `a processing pipeline that rules go through: a file, or one of ${shippedPipelines().join(', ')}; may be repeated`,
+      collect,
+      [],
+    )
     .option('--json', 'one JSON object a line')
     .action((dirs: string[], options: { json?: boolean } & SiteOptions) =>
       lint(dirs.length > 0 ? dirs : [deps.ownRules], options.json === true, terminal, options),
