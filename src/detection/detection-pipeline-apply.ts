@@ -2,7 +2,7 @@
 
 import type { LogSource } from '../core/index.ts';
 import type { Placeholders, Scalar } from './detection-modifiers.ts';
-import { type Conditions, type Options, type Pipeline, type Step, textsOf } from './detection-pipeline.ts';
+import { type Conditions, type Options, type Pipeline, type Step, textsOf, wordOf } from './detection-pipeline.ts';
 import { createRegex } from './detection-regex.ts';
 import { RuleFault } from './detection-rule.ts';
 import { type DetectionTree, type Item, itemOf, type Json, type Tree } from './detection-tree.ts';
@@ -24,7 +24,7 @@ interface Run {
 }
 
 const sameState = (run: Run, options: Options): boolean =>
-  run.state.get(String(options.key)) === (options.val === undefined ? undefined : String(options.val));
+  run.state.get(wordOf(options.key)) === (options.val === undefined ? undefined : wordOf(options.val));
 
 function holds(conditions: Conditions, test: (type: string, options: Options) => boolean): boolean {
   if (conditions.list.length === 0) return true;
@@ -43,25 +43,25 @@ function ruleHolds(run: Run, step: Step): boolean {
     switch (type) {
       case 'logsource':
         return (['product', 'category', 'service'] as const).every(
-          (part) => options[part] === undefined || String(options[part]).toLowerCase() === run.tree.logsource[part],
+          (part) => options[part] === undefined || wordOf(options[part]).toLowerCase() === run.tree.logsource[part],
         );
       case 'contains_field':
         return all().some(({ field }) => field === options.field);
       case 'contains_detection_item':
         return all().some(
           ({ field, values }) =>
-            field === options.field && values.some((value) => String(value) === String(options.value)),
+            field === options.field && values.some((value) => String(value) === wordOf(options.value)),
         );
       case 'processing_item_applied':
-        return run.applied.has(String(options.processing_item_id));
+        return run.applied.has(wordOf(options.processing_item_id));
       case 'processing_state':
         return sameState(run, options);
       case 'is_sigma_rule':
         return true;
       case 'tag':
-        return run.facts.tags.includes(String(options.tag));
+        return run.facts.tags.includes(wordOf(options.tag));
       case 'rule_attribute':
-        return attributeHolds(run.facts.attributes[String(options.attribute)], options);
+        return attributeHolds(run.facts.attributes[wordOf(options.attribute)], options);
       default:
         return false;
     }
@@ -90,17 +90,17 @@ function itemHolds(run: Run, step: Step, item: Item): boolean {
     options.cond === 'all' ? item.values.every(test) : item.values.some(test);
   const common = (type: string, options: Options): boolean =>
     type === 'processing_item_applied'
-      ? item.applied.includes(String(options.processing_item_id))
+      ? item.applied.includes(wordOf(options.processing_item_id))
       : type === 'processing_state' && sameState(run, options);
   const onItem = holds(step.onItem, (type, options) => {
     switch (type) {
       case 'match_string':
         return (
-          each(options, (value) => typeof value === 'string' && fits(String(options.pattern), value)) !==
+          each(options, (value) => typeof value === 'string' && fits(wordOf(options.pattern), value)) !==
           (options.negate === true)
         );
       case 'match_value':
-        return each(options, (value) => String(value) === String(options.value));
+        return each(options, (value) => String(value) === wordOf(options.value));
       case 'is_null':
         return each(options, (value) => value === null);
       case 'contains_wildcard':
@@ -211,15 +211,15 @@ function changed(item: Item, step: Step, run: Run): Tree | null {
       );
     }
     case 'field_name_prefix':
-      return item.field === '' ? item : withField(item, String(options.prefix ?? '') + item.field);
+      return item.field === '' ? item : withField(item, wordOf(options.prefix) + item.field);
     case 'field_name_suffix':
-      return item.field === '' ? item : withField(item, item.field + String(options.suffix ?? ''));
+      return item.field === '' ? item : withField(item, item.field + wordOf(options.suffix));
     case 'drop_detection_item':
       return null;
     case 'replace_string': {
-      const regex = new RegExp(String(options.regex), 'g');
+      const regex = new RegExp(wordOf(options.regex), 'g');
       // Python writes groups as \1, JavaScript as $1.
-      const text = String(options.replacement)
+      const text = wordOf(options.replacement)
         .replaceAll('$', '$$$$')
         .replace(/\\(\d)/g, '$$$1');
       return mapText(item, (value) => value.replace(regex, text));
@@ -241,7 +241,7 @@ function changed(item: Item, step: Step, run: Run): Tree | null {
     case 'hashes_fields':
       return hashFields(item, options);
     case 'detection_item_failure':
-      throw new RuleFault(String(options.message ?? 'a processing pipeline refuses it').slice(0, 200), item.path);
+      throw new RuleFault((wordOf(options.message) || 'a processing pipeline refuses it').slice(0, 200), item.path);
     default:
       return item;
   }
@@ -302,10 +302,10 @@ function runStep(run: Run, step: Step): void {
       break;
     }
     case 'set_state':
-      run.state.set(String(options.key), String(options.val));
+      run.state.set(wordOf(options.key), wordOf(options.val));
       break;
     case 'rule_failure':
-      throw new RuleFault(String(options.message ?? 'a processing pipeline refuses it').slice(0, 200));
+      throw new RuleFault((wordOf(options.message) || 'a processing pipeline refuses it').slice(0, 200));
     default: {
       const selections = new Map<string, Tree>();
       for (const [name, tree] of run.tree.selections)

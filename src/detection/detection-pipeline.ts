@@ -109,7 +109,7 @@ function conditions(map: Options, prefix: string, known: ReadonlySet<string>, wh
     list: list.map((one) => {
       if (!isMap(one) || typeof one.type !== 'string') return fail(`${where}: a condition needs a "type"`);
       if (!known.has(one.type)) return fail(`${where}: the condition "${one.type.slice(0, 64)}" is not known`);
-      if (one.type === 'match_string') parseRegex(String(one.pattern), { i: false, m: false, s: false });
+      if (one.type === 'match_string') parseRegex(wordOf(one.pattern), { i: false, m: false, s: false });
       if (one.type.endsWith('_fields') && (one.mode === 're' || one.type_ === 're' || one.match === 're'))
         for (const field of textsOf(one.fields)) parseRegex(field, { i: false, m: false, s: false });
       return { type: one.type, options: one };
@@ -124,6 +124,8 @@ export function textsOf(value: Json | undefined): string[] {
   const list: readonly Json[] = Array.isArray(value) ? value : [value as Json];
   return list.filter((one) => one !== null && typeof one !== 'object').map(String);
 }
+
+export const wordOf = (value: Json | undefined): string => textsOf(value)[0] ?? '';
 
 function checkStep(type: string, options: Options, where: string): void {
   if (

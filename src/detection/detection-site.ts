@@ -6,7 +6,7 @@ import { parseDocument } from 'yaml';
 import { AsepsisError } from '../core/index.ts';
 import type { Placeholders, Scalar } from './detection-modifiers.ts';
 import { type Pipeline, readPipeline } from './detection-pipeline.ts';
-import { RuleFault } from './detection-rule.ts';
+import { type Refusal, RuleFault } from './detection-rule.ts';
 import type { Json } from './detection-tree.ts';
 
 const SITE_FILE_BYTES_MAX = 4 * 1024 * 1024;
@@ -83,4 +83,31 @@ export function readPipelines(names: readonly string[]): Pipeline[] {
       throw error;
     }
   });
+}
+
+/**
+ * Both for a desk that must start whatever its files say: what cannot be used is refused by name, and the rules are loaded
+ * without it.
+ */
+export function readSite(o: { placeholders: string | null; pipelines: readonly string[] }): {
+  options: { placeholders?: Placeholders; pipelines?: Pipeline[] };
+  refused: Refusal[];
+} {
+  const refused: Refusal[] = [];
+  const attempt = <T>(file: string, work: () => T): T | null => {
+    try {
+      return work();
+    } catch (error) {
+      if (!(error instanceof AsepsisError)) throw error;
+      refused.push({ file, line: 1, column: 1, reason: error.message });
+      return null;
+    }
+  };
+  const { placeholders: path } = o;
+  const placeholders = path === null ? null : attempt(path, () => readPlaceholders(path));
+  const pipelines = o.pipelines.flatMap((name) => attempt(name, () => readPipelines([name])) ?? []);
+  return {
+    options: { ...(placeholders ? { placeholders } : {}), ...(pipelines.length > 0 ? { pipelines } : {}) },
+    refused,
+  };
 }

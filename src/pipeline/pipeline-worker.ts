@@ -4,7 +4,7 @@ import assert from 'node:assert';
 import { parentPort, workerData } from 'node:worker_threads';
 import { openArchiveWriter } from '../archive/index.ts';
 import { systemClock } from '../core/index.ts';
-import { createEngine, loadRules } from '../detection/index.ts';
+import { createEngine, loadRules, readSite } from '../detection/index.ts';
 import { createDecoder } from '../ingest/decode/index.ts';
 import { openSegmentReader } from '../stream/index.ts';
 import type { FromPipeline, PipelineSetup, ToPipeline } from './pipeline-messages.ts';
@@ -53,7 +53,8 @@ const archive = await openArchiveWriter({
   retentionDays: setup.retentionDays,
   onAlarm: (sentence) => say({ type: 'alarm', what: 'archive', sentence }),
 });
-const loaded = await loadRules(setup.ruleFolders);
+const site = readSite({ placeholders: setup.placeholders, pipelines: setup.rulePipelines });
+const loaded = await loadRules(setup.ruleFolders, { cacheDir: setup.ruleCacheDir, ...site.options });
 const engine = createEngine(loaded.rules, { streamId: reader.streamId });
 const memory = await readState(setup.stateFile);
 let note: string | null = null;
@@ -75,7 +76,7 @@ say({
     description: rule.description ?? '',
     file: rule.file,
   })),
-  refused: loaded.refused,
+  refused: [...site.refused, ...loaded.refused, ...loaded.waiting],
   note,
 });
 
