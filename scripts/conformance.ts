@@ -1,8 +1,11 @@
 /** `npm run conformance -- --data FOLDER`: runs parts of the system over real data from the field and reports how well they do. */
 
 import { parseArgs } from 'node:util';
+import { conformanceAgreement } from './conformance-agreement.ts';
 import { conformanceCaptures } from './conformance-captures.ts';
+import { conformanceCrowdsec } from './conformance-crowdsec.ts';
 import { conformanceDecode } from './conformance-decode.ts';
+import { conformanceFail2ban } from './conformance-fail2ban.ts';
 import { conformanceRules } from './conformance-rules.ts';
 import { conformanceSigma } from './conformance-sigma.ts';
 import { conformanceVersions } from './conformance-versions.ts';
@@ -15,6 +18,9 @@ interface Verdict {
 
 const PARTS: readonly ((dataDir: string) => Promise<Verdict>)[] = [
   conformanceSigma,
+  conformanceAgreement,
+  conformanceCrowdsec,
+  conformanceFail2ban,
   conformanceRules,
   conformanceDecode,
   conformanceVersions,

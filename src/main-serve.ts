@@ -316,6 +316,9 @@ async function startThread(o: {
         ? { threshold: config.detection.risk.threshold, halfLifeMs: config.detection.risk.half_life_hours * HOUR_MS }
         : null,
       ruleFolders: [OWN_RULES, join(dataDir, 'rules'), ...config.rules.folders],
+      ruleCacheDir: join(dataDir, 'detection', 'cache'),
+      placeholders: config.rules.placeholders ?? null,
+      rulePipelines: config.rules.pipelines,
       countedSeq: Number((await store.values.get(COUNTED_KEY)) ?? 0),
       zones: await zones(),
     }),

@@ -51,6 +51,14 @@ export function fieldReader(name: string, normFirst: boolean): ReadField {
   };
 }
 
+/** Every original name and column from which a rule's field may be read. */
+export function fieldNames(name: string, normFirst: boolean): string[] {
+  const alias = Object.hasOwn(FIELD_ALIASES, name) ? FIELD_ALIASES[name] : undefined;
+  const column = isColumn(name) ? name : alias?.column;
+  const names = [name, ...(alias?.fields ?? []), name.replaceAll(' ', ''), ...(column ? [column] : [])];
+  return [...new Set(normFirst ? names.reverse() : names)];
+}
+
 export function toText(value: FieldValue | undefined): Text {
   if (typeof value === 'string') return value;
   if (value === null || value === undefined) return null;

@@ -10,7 +10,7 @@ import { Value } from 'typebox/value';
 import type { Alert, DecodedEvent } from '../core/index.ts';
 import { SuppressionSchema } from './detection-control.ts';
 import { createEngine, type Engine, type EngineOptions, type EngineStats } from './detection-engine.ts';
-import { type LoadedRules, loadRules } from './detection-load.ts';
+import type { LoadedRules } from './detection-load.ts';
 import { indicatorFile, indicatorStamp, readIndicators } from './indicators/indicator-file.ts';
 import { createIndicatorWatcher, type IndicatorCounts, type IndicatorWatcher } from './indicators/indicator-watch.ts';
 
@@ -68,10 +68,10 @@ const stampOf = async (file: string): Promise<string | null> => {
 };
 
 export async function openLiveEngine(
-  o: EngineOptions & { readonly dataDir: string; readonly ruleFolders: readonly string[] },
+  o: EngineOptions & { readonly dataDir: string; readonly load: () => Promise<LoadedRules> },
 ): Promise<LiveEngine> {
   const { dataDir } = o;
-  let loaded = await loadRules(o.ruleFolders);
+  let loaded = await o.load();
   let engine = createEngine(loaded.rules, o);
   let control = NO_CONTROL;
   let controlStamp: string | null = null;
@@ -88,7 +88,7 @@ export async function openLiveEngine(
     controlStamp = stamp;
     control = next;
     if (again) {
-      const fresh = await loadRules(o.ruleFolders);
+      const fresh = await o.load();
       const made = createEngine(fresh.rules, o);
       // No event is fed between the snapshot and the change: both happen in one turn.
       made.restore(engine.snapshot());

@@ -6,6 +6,8 @@ import { LIMITS, type Severity } from '../core/index.ts';
 import { DETECTION_LIMITS as LIMIT } from './detection-limits.ts';
 import type { Scalar } from './detection-modifiers.ts';
 import { readCorrelation } from './detection-parse-correlation.ts';
+import type { Pipeline } from './detection-pipeline.ts';
+import { applyPipelines } from './detection-pipeline-apply.ts';
 import {
   type DetectionRule,
   type FilterRule,
@@ -15,7 +17,7 @@ import {
   RuleFault,
   type Waiting,
 } from './detection-rule.ts';
-import { isMap, type Json, type Path, readDetection, readLogsource } from './detection-selection.ts';
+import { isMap, type Json, type Path, readLogsource, readSelections, selectionsExpr } from './detection-selection.ts';
 import { readYaml } from './detection-yaml.ts';
 
 export interface ParsedFile {
@@ -30,6 +32,17 @@ export interface ParsedFile {
 export interface ReadOptions {
   /** Values of placeholders: name without the percent signs → values. */
   readonly placeholders?: Readonly<Record<string, readonly Scalar[]>>;
+  /** Processing pipelines that every rule goes through. */
+  readonly pipelines?: readonly Pipeline[];
+}
+
+/** Log source and expression of a rule or filter, after the site's pipelines. */
+function readBody(map: RuleMap, detection: Json, path: Path, options: ReadOptions) {
+  const { placeholders = {}, pipelines = [] } = options;
+  const written = readSelections(detection, path, readLogsource(map.logsource, ['logsource']));
+  const facts = { tags: texts(map, 'tags', 128, 64), attributes: map };
+  const tree = pipelines.length === 0 ? written : applyPipelines(written, pipelines, facts, placeholders);
+  return { logsource: tree.logsource, expr: selectionsExpr(tree, path, placeholders) };
 }
 
 type RuleMap = { readonly [key: string]: Json };
@@ -105,9 +118,8 @@ function readFilter(map: RuleMap, file: string, line: number, options: ReadOptio
   return {
     kind: 'filter',
     title: text(map, 'title', LIMITS.nameCharsMax) ?? 'filter',
-    logsource: readLogsource(map.logsource, ['logsource']),
+    ...readBody(map, detection, ['filter'], options),
     rules: named.includes('any') ? null : named,
-    expr: readDetection(detection, ['filter'], options.placeholders),
     file,
     line,
   };
@@ -124,8 +136,7 @@ function readDocument(value: Json, file: string, line: number, options: ReadOpti
   return {
     ...base,
     kind: 'detection',
-    logsource: readLogsource(value.logsource, ['logsource']),
-    expr: readDetection(value.detection, ['detection'], options.placeholders),
+    ...readBody(value, value.detection, ['detection'], options),
   };
 }
 

@@ -3,83 +3,55 @@
 import type { LogSource } from '../core/index.ts';
 import { parseCondition } from './detection-condition.ts';
 import { DETECTION_LIMITS as LIMIT } from './detection-limits.ts';
-import { type Placeholders, readField, type Scalar } from './detection-modifiers.ts';
-import { all, any, type Expr, PlaceholderFault, RuleFault } from './detection-rule.ts';
+import type { Placeholders } from './detection-modifiers.ts';
+import { any, type Expr, PlaceholderFault, RuleFault } from './detection-rule.ts';
+import {
+  at,
+  type DetectionTree,
+  DROPPED,
+  isMap,
+  type Json,
+  type Path,
+  prune,
+  readTree,
+  type Tree,
+  treeExpr,
+} from './detection-tree.ts';
 
-export type Path = readonly (string | number)[];
-export type Json = Scalar | readonly Json[] | { readonly [key: string]: Json };
+export { isMap, type Json, type Path } from './detection-tree.ts';
 
-export const isMap = (value: unknown): value is { readonly [key: string]: Json } =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-const isScalar = (value: Json): value is Scalar => value === null || typeof value !== 'object';
-
-/** Gives a fault that knows no place the place where it happened. */
-function at<T>(path: Path, work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
-    if (error instanceof PlaceholderFault && error.path.length === 0)
-      throw new PlaceholderFault(error.placeholders, path);
-    if (error instanceof RuleFault && error.path.length === 0) throw new RuleFault(error.message, path);
-    throw error;
+/** @throws RuleFault with the reason and the path of what is wrong */
+export function readSelections(detection: Json | undefined, path: Path, logsource: LogSource): DetectionTree {
+  if (!isMap(detection)) throw new RuleFault('"detection" must be a map of selections and a condition', path);
+  const budget = { left: LIMIT.ruleValuesMax };
+  const selections = new Map<string, Tree>();
+  for (const [name, value] of Object.entries(detection)) {
+    if (name === 'condition' || name === 'timeframe') continue;
+    selections.set(name, readTree(value, [...path, name], budget));
   }
-}
-
-interface Budget {
-  left: number;
-}
-
-function scalars(value: Json, path: Path, budget: Budget): { values: Scalar[]; isList: boolean } {
-  const list: readonly Json[] = Array.isArray(value) ? value : [value as Json];
-  const values: Scalar[] = [];
-  for (const [i, item] of list.entries()) {
-    if (!isScalar(item)) throw new RuleFault('a value must be text, a number, true, false or null', [...path, i]);
-    values.push(item);
-  }
-  budget.left -= values.length;
-  if (budget.left < 0) throw new RuleFault('the rule has too many values', path);
-  return { values, isList: Array.isArray(value) };
-}
-
-interface Reading {
-  readonly budget: Budget;
-  readonly placeholders: Placeholders;
-}
-
-function selection(value: Json, path: Path, reading: Reading, depth: number): Expr {
-  const { budget, placeholders } = reading;
-  if (depth > LIMIT.ruleDepthMax) throw new RuleFault('lists and maps are nested too deeply', path);
-  if (isMap(value)) {
-    const of = Object.entries(value).map(([key, inner]) => {
-      const here = [...path, key];
-      const { values, isList } = scalars(inner, here, budget);
-      return at(here, () => readField(key, values, isList, placeholders));
-    });
-    if (of.length === 0) throw new RuleFault('the selection is empty', path);
-    return all(of);
-  }
-  if (Array.isArray(value)) {
-    if (value.length === 0) throw new RuleFault('the selection is empty', path);
-    return any((value as readonly Json[]).map((item, i) => selection(item, [...path, i], reading, depth + 1)));
-  }
-  if (value === null) throw new RuleFault('the selection is empty', path);
-  budget.left--;
-  return at(path, () => readField('', [value as Scalar], false, placeholders));
+  if (selections.size === 0) throw new RuleFault('there is no selection', path);
+  const { condition } = detection;
+  const texts = Array.isArray(condition) ? (condition as readonly Json[]) : [condition];
+  const here = [...path, 'condition'];
+  if (texts.length === 0 || texts.length > 32) throw new RuleFault('the condition is missing', here);
+  const conditions = texts.map((text) => {
+    if (typeof text !== 'string')
+      throw new RuleFault('the condition is missing', 'condition' in detection ? here : path);
+    return text;
+  });
+  return { logsource, selections, conditions };
 }
 
 /**
  * @throws PlaceholderFault when nothing but values of placeholders is missing
  * @throws RuleFault with the reason and the path of what is wrong
  */
-export function readDetection(detection: Json | undefined, path: Path, placeholders: Placeholders = {}): Expr {
-  if (!isMap(detection)) throw new RuleFault('"detection" must be a map of selections and a condition', path);
-  const reading = { budget: { left: LIMIT.ruleValuesMax }, placeholders };
+export function selectionsExpr(tree: DetectionTree, path: Path, placeholders: Placeholders = {}): Expr {
   const selections = new Map<string, Expr>();
   const waits: PlaceholderFault[] = [];
-  for (const [name, value] of Object.entries(detection)) {
-    if (name === 'condition' || name === 'timeframe') continue;
+  for (const [name, selection] of tree.selections) {
     try {
-      selections.set(name, selection(value, [...path, name], reading, 0));
+      selections.set(name, treeExpr(selection, placeholders));
     } catch (error) {
       // All placeholders of a rule are named together; whether the rest is right is found out as well.
       if (!(error instanceof PlaceholderFault)) throw error;
@@ -87,20 +59,11 @@ export function readDetection(detection: Json | undefined, path: Path, placehold
       selections.set(name, { t: 'const', value: false });
     }
   }
-  if (selections.size === 0) throw new RuleFault('there is no selection', path);
-  const { condition } = detection;
-  const texts = Array.isArray(condition) ? (condition as readonly Json[]) : [condition];
   const here = [...path, 'condition'];
-  if (texts.length === 0 || texts.length > 32) throw new RuleFault('the condition is missing', here);
-  const expr = any(
-    texts.map((text) => {
-      if (typeof text !== 'string')
-        throw new RuleFault('the condition is missing', 'condition' in detection ? here : path);
-      return at(here, () => parseCondition(text, selections));
-    }),
-  );
+  const expr = prune(any(tree.conditions.map((text) => at(here, () => parseCondition(text, selections)))));
   if (waits.length > 0)
-    throw new PlaceholderFault([...new Set(waits.flatMap(({ placeholders }) => placeholders))], waits[0]?.path);
+    throw new PlaceholderFault([...new Set(waits.flatMap(({ placeholders: names }) => names))], waits[0]?.path);
+  if (expr === DROPPED) throw new RuleFault('a processing pipeline leaves nothing of the rule', path);
   return expr;
 }
 

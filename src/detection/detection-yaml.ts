@@ -4,7 +4,7 @@
  */
 
 import { FAILSAFE_SCHEMA, load, type State, Type } from 'js-yaml';
-import type { Json } from './detection-selection.ts';
+import type { Json } from './detection-tree.ts';
 
 export interface YamlDocument {
   readonly value: Json;

@@ -8,7 +8,7 @@ export { type LoadedRules, loadRules } from './detection-load.ts';
 export { createPieceReader } from './detection-part.ts';
 export { createDetection, type LiveBridge } from './detection-room.ts';
 export type { Refusal, Rule } from './detection-rule.ts';
-export { readPlaceholders } from './detection-site.ts';
+export { readSite } from './detection-site.ts';
 export type { FromThread, ThreadSetup, ToThread } from './detection-threads.ts';
 export { type FileCommandDeps, fileCommands } from './files/index.ts';
 export { type ResponseCommandDeps, responseCommands } from './responses/index.ts';

@@ -16,6 +16,11 @@ export interface PipelineSetup {
   readonly stateBytesMax: number;
   /** Points of entities; null: none are counted. */
   readonly risk: { readonly threshold: number; readonly halfLifeMs: number } | null;
+  /** Where rules that were read are kept for the next start. */
+  readonly ruleCacheDir: string;
+  /** File with the values of placeholders, and processing pipelines by name or file. */
+  readonly placeholders: string | null;
+  readonly rulePipelines: readonly string[];
   /** Sources' counts are in the store up to this block: earlier ones of a replay are not counted again. */
   readonly countedSeq: number;
   readonly zones: Readonly<Record<SourceId, string>>;

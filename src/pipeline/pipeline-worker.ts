@@ -4,7 +4,7 @@ import assert from 'node:assert';
 import { parentPort, workerData } from 'node:worker_threads';
 import { openArchiveWriter } from '../archive/index.ts';
 import { systemClock } from '../core/index.ts';
-import { type LoadedRules, openLiveEngine } from '../detection/index.ts';
+import { type LoadedRules, loadRules, openLiveEngine, readSite } from '../detection/index.ts';
 import { createDecoder } from '../ingest/decode/index.ts';
 import { openSegmentReader } from '../stream/index.ts';
 import type { FromPipeline, PipelineSetup, ToPipeline } from './pipeline-messages.ts';
@@ -57,10 +57,16 @@ const archive = await openArchiveWriter({
   retentionDays: setup.retentionDays,
   onAlarm: (sentence) => say({ type: 'alarm', what: 'archive', sentence }),
 });
+/** Rules with what only the site knows; what of that cannot be read is refused by name, like a rule. */
+async function load(): Promise<LoadedRules> {
+  const site = readSite({ placeholders: setup.placeholders, pipelines: setup.rulePipelines });
+  const loaded = await loadRules(setup.ruleFolders, { cacheDir: setup.ruleCacheDir, ...site.options });
+  return { ...loaded, refused: [...site.refused, ...loaded.refused, ...loaded.waiting] };
+}
 const live = await openLiveEngine({
   streamId: reader.streamId,
   dataDir: setup.dataDir,
-  ruleFolders: setup.ruleFolders,
+  load,
   latenessMs: setup.latenessMs,
   stateBytesMax: setup.stateBytesMax,
   ...(setup.risk === null ? {} : { risk: setup.risk }),
