@@ -3,6 +3,7 @@
 import { parseArgs } from 'node:util';
 import { conformanceCaptures } from './conformance-captures.ts';
 import { conformanceDecode } from './conformance-decode.ts';
+import { conformanceFail2ban } from './conformance-fail2ban.ts';
 import { conformanceRules } from './conformance-rules.ts';
 import { conformanceSigma } from './conformance-sigma.ts';
 import { conformanceVersions } from './conformance-versions.ts';
@@ -16,6 +17,7 @@ interface Verdict {
 const PARTS: readonly ((dataDir: string) => Promise<Verdict>)[] = [
   conformanceSigma,
   conformanceRules,
+  conformanceFail2ban,
   conformanceDecode,
   conformanceVersions,
   conformanceCaptures,
