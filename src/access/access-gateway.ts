@@ -3,6 +3,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { AsepsisError, type RoomServices, systemClock } from '../core/index.ts';
+import { followRevocations } from './access-revocations.ts';
 import {
   type Gateway,
   gatewayFile,
@@ -61,8 +62,10 @@ export async function startAccess(services: RoomServices, held: HeldGateway): Pr
   };
   review();
   const timer = setInterval(review, REVIEW_MS);
+  const stopRevocations = followRevocations(services, held);
   return async () => {
     clearInterval(timer);
+    await stopRevocations();
     held.current = null;
     await close();
   };

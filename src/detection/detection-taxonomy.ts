@@ -96,8 +96,6 @@ const EVENT_CATEGORIES: Readonly<Record<string, readonly string[]>> = {
 
 /** Our generic categories: every event of the OCSF class, whatever product wrote it. */
 const CLASS_CATEGORY: Readonly<Record<number, string>> = {
-  // What no class fits: events of applications in their own words, and lines that nobody understood.
-  [OCSF_CLASS.base]: 'application',
   [OCSF_CLASS.authentication]: 'authentication',
   [OCSF_CLASS.accountChange]: 'account_change',
   [OCSF_CLASS.groupManagement]: 'group_change',
@@ -114,6 +112,11 @@ export const KNOWN_SERVICES: readonly string[] = [...new Set(Object.values(CHANN
 export const KNOWN_EVENT_IDS: readonly string[] = Object.keys(EVENT_CATEGORIES).map(
   (key) => key.split(':')[1] as string,
 );
+
+/** Events of applications in their own words: JSON without a schema, and lines that nobody understood. */
+const APPLICATION = 'application';
+const isApplication = (source: LogSource, service: string | undefined): boolean =>
+  service === undefined && (source.product === undefined || source.service === 'syslog');
 
 /** What rules are chosen by, in one place: the decoder's log source and what follows from channel, event id and class. */
 export interface SourceFacts {
@@ -144,6 +147,8 @@ export function sourceFacts(source: LogSource, classUid: number, channel: string
   for (const name of services) for (const c of EVENT_CATEGORIES[`${name}:${eventId}`] ?? []) categories.add(c);
   const generic = CLASS_CATEGORY[classUid];
   if (generic) categories.add(generic);
+  if (classUid === OCSF_CLASS.base && categories.size === 0 && isApplication(source, service))
+    categories.add(APPLICATION);
   const product = source.product?.toLowerCase() ?? (service ? 'windows' : undefined);
   return { product, categories: [...categories], services: [...services] };
 }

@@ -1,11 +1,10 @@
 /** One look at everything that is watched: what differs from the baseline. Used by the running desk and by the commands. */
 
-import { readFile } from 'node:fs/promises';
 import type { Config } from '../../core/index.ts';
 import type { Baseline } from './file-baseline.ts';
 import { compareEntries, type FileChange, type FileEntry } from './file-entry.ts';
 import type { Packages } from './file-packages.ts';
-import { attributesOf, lookAt, walk } from './file-scan.ts';
+import { attributesOf, headOf, lookAt, walk } from './file-scan.ts';
 
 /** A package's file is compared by its whole content; programs are smaller than this. */
 const PACKAGED_BYTES_MAX = 128 * 1024 * 1024;
@@ -65,6 +64,6 @@ export async function lookAtAll(
 export async function packagedAs(packages: Packages, change: FileChange): ReturnType<Packages['judge']> {
   const { after } = change;
   if (after?.type !== 'file' || after.size > PACKAGED_BYTES_MAX) return 'unknown';
-  const content = await readFile(after.path).catch(() => null);
+  const content = await headOf(after.path, Math.max(1, after.size));
   return content === null ? 'unknown' : packages.judge(after.path, content);
 }

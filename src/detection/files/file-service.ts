@@ -6,11 +6,11 @@ import type { RoomServices } from '../../core/index.ts';
 import { type Baseline, readBaseline, writeBaseline } from './file-baseline.ts';
 import { type Burst, type BurstEvent, createBurstWatch, folderOf } from './file-burst.ts';
 import { placeCanaries } from './file-canary.ts';
-import { compareEntries, type FileChange, looksEncrypted } from './file-entry.ts';
+import { compareEntries, type FileChange, type FileEntry, looksEncrypted } from './file-entry.ts';
 import { burstEvent, changeEvent, noteEvent } from './file-event.ts';
 import { createPackages } from './file-packages.ts';
 import { excludedBy, lookAtAll, packagedAs, rootsOf } from './file-round.ts';
-import { headOf, lookAt, walk } from './file-scan.ts';
+import { attributesOf, headOf, lookAt, walk } from './file-scan.ts';
 import { lineDifference, maskedLines, TEXT_BYTES_MAX } from './file-text.ts';
 import { createWatching } from './file-watch.ts';
 import { accountOf, type Writer, whoWrites } from './file-who.ts';
@@ -26,6 +26,8 @@ const EVENTS_PER_MINUTE = 300;
 const ASK_FIRST = 4;
 /** A writer found a moment ago is taken for the next files too: a fast program holds each only for an instant. */
 const WRITER_KEPT_MS = 5000;
+/** Looking through all processes takes at most a quarter of the time. */
+const SCAN_PAUSE = 3;
 /** Records of the audit daemon take this long to be searchable. */
 const AUDIT_WAIT_MS = 1500;
 const TEXTS_MAX = 2000;
@@ -83,8 +85,12 @@ export async function startFileIntegrity(services: RoomServices): Promise<FileIn
     return before === undefined ? [] : lineDifference(before, lines);
   };
 
+  let scan = { endedMs: -Infinity, tookMs: 0 };
   const writerOf = async (paths: readonly string[], single: string | null): Promise<Writer | null> => {
-    const found = await whoWrites(paths);
+    const startedMs = performance.now();
+    const mayScan = startedMs - scan.endedMs >= scan.tookMs * SCAN_PAUSE;
+    const found = mayScan ? await whoWrites(paths) : null;
+    if (mayScan) scan = { endedMs: performance.now(), tookMs: performance.now() - startedMs };
     if (found) lastWriter = { writer: found, atMs: clock.now() };
     if (found || single === null) return found ?? recentWriter();
     return (await auditSeen()) ? whoByAudit(services, single).catch(() => null) : null;
@@ -183,6 +189,12 @@ export async function startFileIntegrity(services: RoomServices): Promise<FileIn
     });
   };
 
+  /** Something changed that is neither content, mode nor owner: its attributes, such as capabilities. */
+  const withXattr = async (entry: FileEntry): Promise<FileEntry> => ({
+    ...entry,
+    xattr: (await attributesOf([entry.path])).get(entry.path) ?? '',
+  });
+
   const lookAtPaths = async (paths: readonly string[]): Promise<void> => {
     if (paths.length >= ASK_FIRST) await writerOf([folderOf(paths)], null);
     const changes: FileChange[] = [];
@@ -191,9 +203,14 @@ export async function startFileIntegrity(services: RoomServices): Promise<FileIn
       const before = baseline.get(path) ?? null;
       const after = await lookAt(path, before);
       const change = compareEntries(before, after);
-      if (after) baseline.set(path, after);
+      const kept =
+        after && change === null && before !== null && before.ctimeMs !== after.ctimeMs
+          ? await withXattr(after)
+          : after;
+      const found = change ?? compareEntries(before, kept);
+      if (kept) baseline.set(path, kept);
       else baseline.delete(path);
-      if (change) changes.push(change);
+      if (found) changes.push(found);
       if (after?.type === 'folder') watching.add(path);
       else if (before?.type === 'folder') watching.forget(path);
     };

@@ -3,7 +3,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { audited, type RoomServices, rfc3339, type TypedApp } from '../../core/index.ts';
-import { type AddressRange, parseRange } from './response-address.ts';
+import { type AddressRange, blockedRange, parseRange, rangeText } from './response-address.ts';
 import { bouncerOf, droppedIn, type KnownBouncer } from './response-bouncers.ts';
 import { type Block, decisionOf, filterBlocks, streamOf } from './response-decisions.ts';
 import { responsesInForce, responsesSince } from './response-store.ts';
@@ -14,6 +14,9 @@ const ENDED_TOLD_MS = 48 * 3_600_000;
 const WRONG_MAX = 20;
 const WRONG_WINDOW_MS = 60_000;
 const WRONG_ADDRESSES_MAX = 10_000;
+/** Entries in the audit log about wrong keys in an hour: an attacker with many addresses must not fill it. */
+const WRONG_AUDITED_PER_HOUR = 60;
+const HOUR_MS = 3_600_000;
 const PULL_NOTED_EVERY_MS = 5000;
 
 const text = (max = 256) => Type.Optional(Type.String({ maxLength: max }));
@@ -43,7 +46,12 @@ const Refused = Type.Object({ message: Type.String() });
 /** Stops whoever tries keys; forgets the oldest address first. */
 function createWrongKeys() {
   const seen = new Map<string, { count: number; sinceMs: number }>();
+  let audited = { sinceMs: 0, count: 0 };
   return {
+    mayAudit: (nowMs: number): boolean => {
+      if (nowMs - audited.sinceMs > HOUR_MS) audited = { sinceMs: nowMs, count: 0 };
+      return ++audited.count <= WRONG_AUDITED_PER_HOUR;
+    },
     tooMany: (address: string, nowMs: number): boolean => {
       const one = seen.get(address);
       return one !== undefined && nowMs - one.sinceMs < WRONG_WINDOW_MS && one.count >= WRONG_MAX;
@@ -104,14 +112,16 @@ export function registerLapi(
 
   const known = async (request: FastifyRequest, reply: FastifyReply): Promise<KnownBouncer | null> => {
     const nowMs = clock.now();
-    if (wrong.tooMany(request.ip, nowMs)) {
+    const range = parseRange(request.ip);
+    const from = range === null ? request.ip : rangeText(blockedRange(range));
+    if (wrong.tooMany(from, nowMs)) {
       await reply.code(429).header('retry-after', '60').send({ message: 'too many wrong keys' });
       return null;
     }
     const key = request.headers['x-api-key'];
     const bouncer = typeof key === 'string' ? await bouncerOf(store, key) : null;
     if (bouncer !== null) return bouncer;
-    if (wrong.count(request.ip, nowMs))
+    if (wrong.count(from, nowMs) && wrong.mayAudit(nowMs))
       await audited(
         { store, clock },
         { caller: null, ip: request.ip },

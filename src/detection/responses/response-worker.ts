@@ -1,8 +1,9 @@
 /** Carries responses out while the desk runs: the firewall, commands for accounts, revoked sessions; and ends what is over. */
 
+import { hostname } from 'node:os';
 import { audited, type RoomServices, rfc3339 } from '../../core/index.ts';
 import { commandFor, type Run, runProgram } from '../detection-run.ts';
-import { type AddressRange, parseRange } from './response-address.ts';
+import { type AddressRange, baseText, bitsOf, parseRange } from './response-address.ts';
 import { type Protected, whyProtected } from './response-allow.ts';
 import { expired, type Pending, withDone } from './response-decide.ts';
 import { createFirewall, type Firewall, type TimedBlock } from './response-firewall.ts';
@@ -16,6 +17,8 @@ const EVERY_MS = 1000;
 /** The access room reads here which sessions end: `doc` is a `Revocation`. */
 export const REVOCATIONS = 'access-revocations';
 const EVENT_SOURCE = 'responses';
+/** OCSF class Remediation Activity. */
+const REMEDIATION = 7001;
 /** New devices and sessions are protected this soon. */
 const ALLOWED_KEPT_MS = 10_000;
 
@@ -66,7 +69,10 @@ const nothing =
   async () => ({ what, ok: true });
 
 const STEPS: Readonly<Record<ResponseRecord['kind'], Readonly<Record<'apply' | 'undo', Step>>>> = {
-  block: { apply: nothing('Blocked.'), undo: nothing('No longer blocked.') },
+  block: {
+    apply: nothing('Blocked: told to bouncers, and dropped by this host where nftables is enforced.'),
+    undo: nothing('No longer blocked.'),
+  },
   'disable-account': { apply: accountCommand('disable'), undo: accountCommand('enable') },
   'revoke-sessions': { apply: revoke, undo: nothing('Nothing to take back: a new session may be opened.') },
 };
@@ -87,7 +93,8 @@ export function startResponseWorker(services: RoomServices, run: Run = runProgra
     services.emit(EVENT_SOURCE, [eventOf(response, what, ok, clock.now())]).catch(() => {});
 
   const carry = async (response: ResponseRecord, pending: Exclude<Pending, null>, version: number) => {
-    const simulated = response.simulated || !enforce;
+    // What was really done is really taken back, also after responses were set to be rehearsed only.
+    const simulated = response.simulated || (pending === 'apply' && !enforce);
     const step = simulated ? nothing('Rehearsed only: nothing was changed.') : STEPS[response.kind][pending];
     const { what, ok } = await step(services, response, run);
     const failed = !ok && pending === 'apply';
@@ -109,6 +116,11 @@ export function startResponseWorker(services: RoomServices, run: Run = runProgra
       outcome: ok ? 'success' : 'failure',
       detail: `${response.kind} ${response.target}: ${what}`,
     });
+    if (pending === 'undo')
+      services.alarm(
+        `response-${response.id}`,
+        ok ? null : `${response.target} could not be given back (${what}). Do it by hand: care may depend on it.`,
+      );
     await tell(next, what, ok);
   };
 
@@ -188,17 +200,20 @@ async function allowedNow({ store, archive, config, clock }: RoomServices): Prom
   });
 }
 
-/** The response as an event of the log, in OCSF words, so that it stands in the incident's timeline. */
+/** The response as an event of the log, in OCSF words, so that it stands beside the attack. */
 function eventOf(response: ResponseRecord, what: string, ok: boolean, nowMs: number): object {
+  const { kind, target, state } = response;
+  const range = kind === 'block' ? parseRange(response.named ?? target) : null;
   return {
+    class_uid: REMEDIATION,
+    activity_name: kind,
+    status: ok ? 'success' : 'failure',
     time: rfc3339(nowMs),
-    logsource: { product: 'asepsis', service: 'responses' },
-    response: response.id,
-    kind: response.kind,
-    state: response.state,
-    target: response.target,
-    simulated: response.simulated,
-    message: what,
-    outcome: ok ? 'success' : 'failure',
+    device: { hostname: hostname() },
+    ...(range !== null && range.prefix === bitsOf(range) ? { src_endpoint: { ip: baseText(range) } } : {}),
+    ...(kind === 'block' ? {} : { user: { name: target } }),
+    metadata: { product: { name: 'asepsis' }, event_code: `response-${state}` },
+    message: `${kind} ${target}: ${what}`,
+    response: { id: response.id, target, simulated: response.simulated, incident: response.incident ?? '' },
   };
 }

@@ -21,7 +21,7 @@ const CHARS_MAX = 4096;
 
 /** Any of these letters must be there at all: most lines are done with after this. */
 const WORTH_A_LOOK =
-  /fail|invalid|denied|incorrect|wrong|bad |unsuccess|success|no such user|n(?:o|')t find|not found|not exist|login_error|brute|ation error|rate-limited/i;
+  /fail|mismatch|t match|bad ?login|refused|have worked|smtp attack|not allowed|unknown user|invalid|denied|incorrect|wrong|bad |unsuccess|success|no such user|n(?:o|')t find|not found|not exist|login_error|brute|ation error|rate-limited/i;
 
 /** Alternatives of plain words: linear, whatever an attacker writes. */
 const FAILED = new RegExp(
@@ -47,6 +47,15 @@ const FAILED = new RegExp(
     'invalidpassword',
     'invalidaccountid',
     'brute ?force attempt',
+    "password (?:mismatch|doesn't match)",
+    'bad ?login',
+    'login refused',
+    'might not have worked',
+    'possible smtp attack: command=auth',
+    'failed md5 authentication',
+    'get_password failed',
+    "failed for '[0-9a-f.:]",
+    'not allowed because (?:not|listed|a group|none|account)',
   ].join('|'),
   'i',
 );
@@ -60,8 +69,13 @@ const SUCCEEDED =
 const ADDRESS = /(?:\d{1,3}\.){3}\d{1,3}|[0-9a-f]{0,4}(?::[0-9a-f]{0,4}){2,7}(?:\.\d{1,3}){0,3}/gi;
 const ADDRESSES_MAX = 16;
 /** What stands before the address of the one who signs in, and before that of somebody else. */
-const HIS = /(?:from|ip|client|remote|rhost|src|oip|addr|address|host|by|peer)[\w.-]{0,12}["']?[\s:=[("'@]{0,6}$/i;
-const NOT_HIS = /(?:local|server|dst|dest|listen|fw|to|via|bind)[\w.-]{0,12}["']?[\s:=[("'/]{0,6}(?:\w{2,5}\/)*$/i;
+const HIS =
+  /(?:from|ip|client|remote|rhost|src|oip|addr|address|by|peer|for)[\w.-]{0,12}["']?[\s:=[("'@]{0,6}(?:\w{2,5}\/){0,2}$|[)\w] ?\[$/i;
+const NOT_HIS =
+  /(?:\blip|local(?:addr\w*|_?ip)|server|dst|dest|listen|\bfw|\bto|via|bind)[\w.-]{0,12}["']?[\s:=[("'/]{0,6}(?:\w{2,5}\/)*$/i;
+
+/** What a proxy says, or whoever pretends to be one: believed only where the peer is this machine. */
+const FORWARDED = /x-[a-z-]{1,24}["']?[\s:=]{0,3}$/i;
 
 function addressIn(text: string): string | undefined {
   let best: string | undefined;
@@ -72,8 +86,10 @@ function addressIn(text: string): string | undefined {
     const address = match[0].replace(/^::ffff:(?=\d{1,3}\.)/i, '');
     if (isIP(address) === 0 || address === '::' || address === '0.0.0.0') continue;
     const before = text.slice(Math.max(0, match.index - 28), match.index);
-    const score = NOT_HIS.test(before) ? 0 : HIS.test(before) ? 2 : 1;
-    if (score > bestScore) {
+    const outside = /^(?:127\.|::1$)/.test(address) ? 0 : 1;
+    const score = FORWARDED.test(before) ? 3 : NOT_HIS.test(before) ? 0 : (HIS.test(before) ? 3 : 1) + outside;
+    // Of equals the last: names, which an attacker chooses, mostly stand before the address.
+    if (score >= bestScore) {
       best = address;
       bestScore = score;
     }
