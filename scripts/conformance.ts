@@ -3,6 +3,7 @@
 import { parseArgs } from 'node:util';
 import { conformanceCaptures } from './conformance-captures.ts';
 import { conformanceDecode } from './conformance-decode.ts';
+import { conformanceDevices } from './conformance-devices.ts';
 import { conformanceRules } from './conformance-rules.ts';
 import { conformanceSigma } from './conformance-sigma.ts';
 import { conformanceVersions } from './conformance-versions.ts';
@@ -18,6 +19,7 @@ const PARTS: readonly ((dataDir: string) => Promise<Verdict>)[] = [
   conformanceRules,
   conformanceDecode,
   conformanceVersions,
+  conformanceDevices,
   conformanceCaptures,
 ];
 

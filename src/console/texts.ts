@@ -4,6 +4,7 @@ import type { Severity } from '../core/records.ts';
 import type { RoomName } from '../core/rooms.ts';
 import type { Role } from '../core/store-port.ts';
 import { access } from './texts-access.ts';
+import { patchingTexts } from './texts-patching.ts';
 
 const number = (value: number): string => value.toLocaleString('en');
 const many = (count: number, one: string, more: string): string => `${number(count)} ${count === 1 ? one : more}`;
@@ -83,6 +84,7 @@ export const texts = {
     findings: 'Findings',
     responses: 'Responses',
     assets: 'Assets',
+    patching: 'Patching',
     accounts: 'Accounts',
     access: 'Access',
     events: 'Events',
@@ -742,4 +744,5 @@ export const texts = {
       none: 'Nothing was recorded yet.',
     },
   },
+  patching: patchingTexts,
 } as const;
