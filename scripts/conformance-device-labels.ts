@@ -43,7 +43,7 @@ export const DEVICE_LABELS: readonly LabelledPair[] = [
   ['ICSMA-20-177-01', 'Philips', 'Sparq', '', 'M'],
   ['ICSMA-20-177-01', 'Philips', 'Xperius', '1.0', 'A'],
   ['ICSMA-20-177-01', 'Philips', 'Lumify', '1.0', 'N'],
-  ['ICSMA-21-084-01', 'Philips', 'Gemini TF 64', '', 'M'],
+  ['ICSMA-21-084-01', 'Philips', 'Gemini TF 64', '', 'A'],
   ['ICSMA-21-084-01', 'Philips', 'Gemini GXL 16 882410', '', 'A'],
   ['ICSMA-21-084-01', 'Philips', 'Gemini TF Big Bore 882476', '3.5', 'A'],
   ['ICSMA-21-084-01', 'Philips', 'Vereos PET/CT', '', 'N'],
@@ -173,7 +173,7 @@ export const DEVICE_LABELS: readonly LabelledPair[] = [
   ['ICSMA-22-263-01', 'Medtronic', 'MiniMed 670G MMT-1780', '', 'A'],
   ['ICSMA-22-263-01', 'Medtronic', 'MiniMed 630G', '', 'M'],
   ['ICSMA-20-079-01', 'Insulet', 'Omnipod Insulin Management System ZXP425', '', 'A'],
-  ['ICSMA-20-079-01', 'Insulet', 'Omnipod DASH', '', 'M'],
+  ['ICSMA-20-079-01', 'Insulet', 'Omnipod DASH', '', 'N'],
   // Implants, programmers, beds.
   ['ICSMA-17-241-01', 'Abbott', 'Accent MRI', '', 'M'],
   ['ICSMA-17-241-01', 'St. Jude Medical', 'Assurity MRI', '1.0', 'U'],

@@ -46,16 +46,22 @@ export function judgeDevice(device: Device, product: DeviceProduct): DeviceAnswe
     question,
     product,
   });
-  const sure = model.fit === 'same' && device.vendor !== '';
+  const sure = model.fit === 'same' && device.vendor !== '' && !product.unsaid;
   const which = `Is ${device.name} a ${product.product} of ${product.vendor.trim()}?`;
   if (number.length > 0 && saying.kind !== 'bounds')
-    return device.vendor === '' ? answer('maybe', which) : answer('affected', null);
-  const version = judgeVersion(saying, device.version);
+    return device.vendor === '' || product.unsaid ? answer('maybe', which) : answer('affected', null);
+  const same = saying.kind === 'other' && sameText(product.version, device.version);
+  const version = same ? 'in' : judgeVersion(saying, device.version);
   if (version === 'out') return null;
   if (version === 'in') return sure ? answer('affected', null) : answer('maybe', which);
   const ask = `Which version does ${device.name} run? The advisory names "${product.version}" of ${product.product}.`;
   return answer(device.version === '' ? 'maybe' : 'unknown', ask);
 }
+
+const sameText = (a: string, b: string) => {
+  const plain = (text: string) => text.toLowerCase().replace(/[^a-z0-9]+/g, '');
+  return plain(b).length >= 3 && plain(a) === plain(b);
+};
 
 const FITS = { same: 0, maybe: 1, other: 2 } as const;
 
@@ -78,6 +84,11 @@ export function alternativesOf(text: string): string[] {
   const acronym = /\(([A-Za-z][A-Za-z0-9-]{2,9})\)/g;
   for (const match of text.matchAll(acronym))
     if (/[A-Z].*[A-Z]/.test(match[1] as string)) found.add(match[1] as string);
+  const bare = text
+    .replace(/\([^)]{0,120}\)/g, ' ')
+    .replace(/\s+/g, ' ')
+    .trim();
+  if (bare !== text && bare.length >= 3) found.add(bare);
   const split = text.split(/\s+(?:and|or)\s+|\s*;\s*|\s\/\s/).map((part) => part.trim());
   if (split.length > 1) for (const part of split) if (part.length >= 3) found.add(part);
   // "Ultrasound EPIQ/Affiniti", "Welch Allyn ELI 150c/BUR 150c": the words around hold for each.

@@ -1,8 +1,8 @@
 /** Models as people write them: "MX800/700/600", "MX400-MX850", "(PICiX)", "EC 40"; how well a device fits a product. */
 
-import { nearlySame, plainWords, vendorsOf } from './device-vendor.ts';
+import { nearlySame, plainWords, vendorWords } from './device-vendor.ts';
 
-export { sameVendor, vendorsOf } from './device-vendor.ts';
+export { sameVendor } from './device-vendor.ts';
 
 const NOISE = new Set(
   (
@@ -20,7 +20,7 @@ const GENERIC = new Set(
     'service services tool suite platform client display controller control panel analyzer analyser instrument ' +
     'bedside portable handheld mobile worn large volume lvp delivery dispensing cabinet cabinets bed beds icd crt ' +
     'ct mr mri pet spect pacs dicom ecg ekg holter cardiac resting stress testing vital signs fetal maternal ventilator ' +
-    'anesthesia defibrillator injector dialysis hemodialysis lab laboratory processor sequencer'
+    'anesthesia defibrillator injector analysis wifi wi fi bluetooth rf lan wlan external internal dialysis hemodialysis lab laboratory processor sequencer'
   ).split(' '),
 );
 const TOKENS_MAX = 80;
@@ -39,7 +39,7 @@ export function modelWords(text: string, vendor: string): ModelWords {
   const codes = new Set<string>();
   const names = new Set<string>();
   const ranges: { letters: string; from: number; to: number }[] = [];
-  const own = new Set([...vendorsOf(vendor), ...plainWords(vendor)]);
+  const own = vendorWords(vendor);
   let before = '';
   for (const group of text
     .slice(0, TEXT_CHARS_MAX)
@@ -68,16 +68,22 @@ export function modelWords(text: string, vendor: string): ModelWords {
         last = full;
         before = '';
       } else
-        for (const word of plainWords(part)) {
+        for (const word of [...plainWords(part), ...hyphenated(part)]) {
           if (!NOISE.has(word) && !own.has(word) && word.length > 1) names.add(word);
           // "PIC iX" and "PICiX" are one.
           if (/^[a-z]{1,2}$/.test(word) && /^[a-z]{2,5}$/.test(before)) names.add(before + word);
-          before = word;
+          before = own.has(word) ? '' : word;
         }
     }
   }
   return { codes, names, ranges };
 }
+
+/** "Q-Stress" and "e-Alert" are one word each. */
+const hyphenated = (part: string): string[] =>
+  /^[a-z]{1,2}-[a-z]{2,}$|^[a-z]{2,}-[a-z]{1,2}$/.test(part) && !part.split('-').some((word) => NOISE.has(word))
+    ? [part.replace('-', '')]
+    : [];
 
 /** "MX800/700": the letters of the one before; "865240/41": its first digits; "M8001A/2A": all but its tail. */
 function completed(code: string, before: string): string {
@@ -139,28 +145,36 @@ export function fitModel(product: ModelWords, device: ModelWords): ModelFit {
   const leftProduct = [...product.names].filter((name) => !used.has(name));
   const leftDevice = [...device.names].filter((name) => !shared.has(name));
   const ownProduct = leftProduct.filter((name) => !GENERIC.has(name));
-  const ownDevice = leftDevice.filter((name) => !GENERIC.has(name));
+  // Two letters before a name are a series or a trade mark, no other product.
+  const ownDevice = leftDevice.filter((name) => !GENERIC.has(name) && name.length > 2);
   if (strongCodes.length > 0)
     return ownProduct.length > 2 && ownDevice.length > 1 && telling.length === 0
       ? { fit: 'maybe', words }
       : { fit: 'same', words };
   if (telling.length === 0) return { fit: series.length > 0 && ownProduct.length <= 1 ? 'same' : 'maybe', words };
   if (codes.length > 0 && !(ownProduct.length > 1 && ownDevice.length > 1)) return { fit: 'same', words };
-  if (clash(product, device, codes, series)) return { fit: 'other', words: [] };
+  const other: ModelFit = { fit: 'other', words: [] };
+  if (clash(product, device, codes, series)) return other;
+  // Both name numbers, and none agrees: only names that agree wholly are worth a question.
+  if (codes.length === 0 && series.length === 0 && numbered(product) && device.codes.size > 0)
+    return telling.length > 1 && ownProduct.length === 0 ? { fit: 'maybe', words } : other;
   if (ownProduct.length > 0 && ownDevice.length > 0)
-    return alternative(product, telling, ownDevice) ? { fit: 'maybe', words } : { fit: 'other', words: [] };
-  // Two kinds of one family: "Central Station" is no "Telemetry Server".
-  if (leftProduct.length > 1 && leftDevice.length > 1 && codes.length === 0) return { fit: 'other', words: [] };
-  if (ownProduct.length > 0 || (product.codes.size > 0 && codes.length === 0 && device.codes.size === 0))
-    return { fit: 'maybe', words };
-  if (leftProduct.length > 0 && leftDevice.length > 0 && codes.length === 0) return { fit: 'maybe', words };
-  return { fit: 'same', words };
+    return alternative(product, telling, ownDevice) ? { fit: 'maybe', words } : other;
+  // Each has words that the other has not: two kinds of one family, "Central Station" and "Telemetry Server".
+  if (leftProduct.length > 0 && leftDevice.length > 0)
+    return ownProduct.length + ownDevice.length > 0 || leftProduct.length > 1 || leftDevice.length > 1
+      ? other
+      : { fit: 'maybe', words };
+  if (numbered(product) && device.codes.size === 0) return ownDevice.length > 0 ? other : { fit: 'maybe', words };
+  return ownProduct.length > 0 ? { fit: 'maybe', words } : { fit: 'same', words };
 }
+
+const numbered = ({ codes, ranges }: ModelWords) => codes.size > 0 || ranges.length > 0;
 
 /** Both name numbers of the same kind, and none agrees: "FlowMaster 5000" is no "FlowMaster 4100". */
 function clash(product: ModelWords, device: ModelWords, codes: readonly string[], series: readonly string[]): boolean {
   if (codes.length > 0 || series.length > 0 || product.codes.size === 0 || device.codes.size === 0) return false;
-  const kinds = (set: ReadonlySet<string>) => new Set([...set].map((code) => code.replace(/[0-9]+/g, '0')));
+  const kinds = (set: ReadonlySet<string>) => new Set([...set].map((code) => /^[a-z]*/.exec(code)?.[0] ?? ''));
   const own = kinds(product.codes);
   return [...kinds(device.codes)].some((kind) => own.has(kind));
 }

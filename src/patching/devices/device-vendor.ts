@@ -6,7 +6,7 @@ const VENDORS: readonly (readonly [string, ...string[]])[] = [
   ['ge', 'general electric', 'gehc', 'ge healthcare', 'datex ohmeda', 'ohmeda', 'marquette'],
   ['bbraun', 'b braun', 'braun melsungen'],
   ['hillrom', 'hill rom', 'hillrom', 'welch allyn', 'mortara', 'eli'],
-  ['baxter', 'gambro', 'sigma spectrum', 'hillrom', 'hill rom', 'welch allyn', 'mortara'],
+  ['baxter', 'gambro', 'hillrom', 'hill rom', 'welch allyn', 'mortara'],
   ['abbott', 'st jude', 'saint jude', 'thoratec', 'alere'],
   ['philips', 'phillips', 'respironics', 'capsule', 'carestream', 'lifeline', 'agilent healthcare'],
   ['siemens', 'healthineers', 'varian', 'siemens healthcare'],
@@ -40,7 +40,7 @@ const VENDOR_NOISE = new Set(
   (
     'inc corp corporation company co ltd llc gmbh ag oy oyj sa se plc kg bv nv ab as spa srl pty the and of & international ' +
     'technologies technology laboratories laboratory labs healthcare health medical systems system group holdings ' +
-    'diagnostics life sciences solutions products devices limited incorporated north america usa us europe'
+    'diagnostics life sciences solutions products devices limited incorporated scientific general electric company north america usa us europe'
   ).split(' '),
 );
 const TEXT_CHARS_MAX = 300;
@@ -69,13 +69,24 @@ export function vendorsOf(text: string): string[] {
   const all = ` ${words.join(' ')} `;
   const found = new Set<string>();
   for (const [name, vendors] of GROUPS) if (all.includes(` ${name} `)) for (const vendor of vendors) found.add(vendor);
-  if (found.size > 0) return [...found];
+  // "Silex Technology and GE Healthcare": the ones that are not known stand beside those that are.
+  const several = /\band\b|[,/&]/.test(text.toLowerCase()) && found.size > 0;
+  if (found.size > 0 && !several) return [...found];
   const own = words.filter((word) => !VENDOR_NOISE.has(word) && word.length > 1);
+  if (several) return [...found, ...own];
   // A misspelt name of one that is known.
   for (const word of own)
     for (const [name, vendors] of GROUPS) if (nearlySame(word, name)) for (const vendor of vendors) found.add(vendor);
   for (const word of own) found.add(word);
   return [...found];
+}
+
+/** All words that a vendor's names are made of: in a product's name they say nothing. */
+export function vendorWords(text: string): ReadonlySet<string> {
+  const found = new Set([...vendorsOf(text), ...plainWords(text)]);
+  for (const [vendor, ...names] of VENDORS)
+    if (found.has(vendor)) for (const name of names) for (const word of name.split(' ')) found.add(word);
+  return found;
 }
 
 export function sameVendor(a: string, b: string): boolean {
