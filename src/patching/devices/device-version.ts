@@ -52,7 +52,7 @@ export function readVersionText(raw: string): VersionSaying {
   let text = raw.slice(0, TEXT_CHARS_MAX).trim().toLowerCase().replace(/\s+/g, ' ').replace(/[–—]/g, '-');
   text = text.replace(/\((?:end-of-life|integrated into|inclusive)[^)]{0,80}\)/g, '').trim();
   if (ALL.test(text)) return { kind: 'all' };
-  if (/^\*/.test(text)) return { kind: 'all' };
+  if (text.startsWith('*')) return { kind: 'all' };
   const firmware = /\bfirmware (?:version )?(v?[a-z]?\.?[0-9][a-z0-9.]{1,30})(?:,|$)/.exec(text);
   if (firmware && text.includes(',')) text = firmware[1] as string;
   for (const [pattern, tail] of TAIL) text = text.replace(pattern, tail);
