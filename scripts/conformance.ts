@@ -5,6 +5,7 @@ import { conformanceAgreement } from './conformance-agreement.ts';
 import { conformanceCaptures } from './conformance-captures.ts';
 import { conformanceCrowdsec } from './conformance-crowdsec.ts';
 import { conformanceDecode } from './conformance-decode.ts';
+import { conformanceDevices } from './conformance-devices.ts';
 import { conformanceFail2ban } from './conformance-fail2ban.ts';
 import { conformanceRules } from './conformance-rules.ts';
 import { conformanceSigma } from './conformance-sigma.ts';
@@ -24,6 +25,7 @@ const PARTS: readonly ((dataDir: string) => Promise<Verdict>)[] = [
   conformanceRules,
   conformanceDecode,
   conformanceVersions,
+  conformanceDevices,
   conformanceCaptures,
 ];
 

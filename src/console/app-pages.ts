@@ -18,12 +18,13 @@ export const PAGES = [
   { to: '/incidents', key: 'i', name: 'incidents', group: 'now' },
   { to: '/alerts', key: 'a', name: 'alerts', group: 'now' },
   { to: '/findings', key: 'f', name: 'findings', group: 'now' },
-  { to: '/responses', key: 'p', name: 'responses', group: 'now' },
+  { to: '/responses', key: 'r', name: 'responses', group: 'now' },
   { to: '/assets', key: 'd', name: 'assets', group: 'evidence' },
   { to: '/events', key: 'e', name: 'events', group: 'evidence' },
   { to: '/sources', key: 's', name: 'sources', group: 'evidence' },
   { to: '/access', key: 'c', name: 'access', group: 'rooms' },
   { to: '/network', key: 'n', name: 'network', group: 'rooms' },
+  { to: '/patching', key: 'p', name: 'patching', group: 'rooms' },
   { to: '/settings', key: 't', name: 'settings', group: 'desk' },
 ] as const satisfies readonly DeskPage[];
 

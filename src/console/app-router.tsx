@@ -68,6 +68,7 @@ const routes = root.addChildren([
     page('/responses', () => import('./pages/responses-page.tsx')),
     page('/assets', () => import('./pages/assets-page.tsx')),
     page('/access', () => import('./pages/access-page.tsx')),
+    page('/patching', () => import('./pages/patching-page.tsx')),
     page('/accounts', () => import('./pages/accounts-page.tsx')),
     page('/events', () => import('./pages/events-page.tsx')),
     page('/sources', () => import('./pages/sources-page.tsx')),

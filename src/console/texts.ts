@@ -5,6 +5,7 @@ import type { RoomName } from '../core/rooms.ts';
 import type { Role } from '../core/store-port.ts';
 import { access } from './texts-access.ts';
 import { networkTexts } from './texts-network.ts';
+import { patchingTexts } from './texts-patching.ts';
 
 const number = (value: number): string => value.toLocaleString('en');
 const many = (count: number, one: string, more: string): string => `${number(count)} ${count === 1 ? one : more}`;
@@ -84,6 +85,7 @@ export const texts = {
     findings: 'Findings',
     responses: 'Responses',
     assets: 'Assets',
+    patching: 'Patching',
     accounts: 'Accounts',
     access: 'Access',
     network: 'Network',
@@ -745,4 +747,5 @@ export const texts = {
     },
   },
   network: networkTexts,
+  patching: patchingTexts,
 } as const;

@@ -17,7 +17,7 @@ export async function ownInventory(): Promise<Inventory> {
   const os = /^PRETTY_NAME="?([^"\n]{1,200})/m.exec(await readFile('/etc/os-release', 'utf8').catch(() => ''))?.[1];
   const options = { asset, ...(os === undefined ? {} : { release: os }) };
   const inventory = await packages(options);
-  const facts = { ...(inventory.facts.get(asset) ?? {}), ...(await ownFacts(os)) };
+  const facts = { ...inventory.facts.get(asset), ...(await ownFacts(os)) };
   return { ...inventory, facts: new Map([[asset, facts]]) };
 }
 

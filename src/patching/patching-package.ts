@@ -30,7 +30,7 @@ const NEEDS_RELEASE = new Set<VersionScheme>(['deb', 'rpm', 'apk']);
 /** A name as feeds write it: PEP 503 for Python, no case for NuGet and Packagist. */
 export function packageName(scheme: VersionScheme, name: string): string {
   if (scheme === 'pypi') return name.toLowerCase().replace(/[-_.]+/g, '-');
-  return scheme === 'nuget' || scheme === 'composer' ? name.toLowerCase() : name;
+  return scheme === 'nuget' || scheme === 'composer' || scheme === 'generic' ? name.toLowerCase() : name;
 }
 
 /** What advisories call a piece of software; the word is why it cannot be judged. */

@@ -56,7 +56,7 @@ export function actionRoutes(app: TypedApp, { desk, services }: PatchingDeps): v
       },
     },
     async () => ({
-      items: (await desk.actions()).slice(0, ACTIONS_MAX).map(({ findings, assets, disrupts: _, ...one }) => ({
+      items: (await desk.actions()).slice(0, ACTIONS_MAX).map(({ findings, assets, ...one }) => ({
         ...one,
         findings: findings.length,
         assets: assets.length,

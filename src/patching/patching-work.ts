@@ -11,7 +11,7 @@ import type { PatchingDeps } from './patching-routes.ts';
 import { TICKETS } from './patching-routes.ts';
 import { updateFeeds } from './patching-update.ts';
 
-const LOOK_EVERY_MS = 15_000;
+const LOOK_EVERY_MS = 5_000;
 const DAY_MS = 86_400_000;
 const SEND_MS_MAX = 15_000;
 const ATTEMPTS_MAX = 30;
@@ -112,7 +112,7 @@ async function sendTickets(services: RoomServices): Promise<void> {
     const failure = await send(tickets, body, services);
     const attempts = ticket.attempts + 1;
     const tag = failure === null ? 'sent' : attempts >= ATTEMPTS_MAX ? 'given-up' : 'due';
-    const wait = failure === null ? 0 : Math.min(3_600_000, LOOK_EVERY_MS * 2 ** attempts);
+    const wait = failure === null ? 0 : Math.min(3_600_000, 15_000 * 2 ** attempts);
     await services.store.records.put(TICKETS, [
       { id: record.id, order: services.clock.now() + wait, tag, doc: { ...ticket, attempts, last_error: failure } },
     ]);

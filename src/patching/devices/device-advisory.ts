@@ -8,6 +8,8 @@ export interface DeviceProduct {
   readonly version: string;
   readonly score: number | null;
   readonly cves: readonly string[];
+  /** The advisory lists it and says of no vulnerability whether it has it. */
+  readonly unsaid?: boolean;
 }
 
 export interface DeviceAdvisory {
@@ -30,6 +32,7 @@ export function readDeviceAdvisory(value: unknown, faults: Faults): DeviceAdviso
     return null;
   }
   const affected = affectedProducts(value);
+  const spoken = spokenProducts(value);
   const products: DeviceProduct[] = [];
   const walk = (branches: readonly unknown[], path: Readonly<Record<string, string>>, depth: number) => {
     for (const branch of branches) {
@@ -39,7 +42,8 @@ export function readDeviceAdvisory(value: unknown, faults: Faults): DeviceAdviso
         [textAt(branch, 'category').replace('_range', '')]: textAt(branch, 'name').slice(0, 300),
       };
       const id = isObject(branch.product) ? textAt(branch.product, 'product_id') : '';
-      const known = affected.get(id);
+      const known =
+        affected.get(id) ?? (id !== '' && !spoken.has(id) ? { score: null, cves: [], unsaid: true } : undefined);
       if (known)
         products.push({
           vendor: here.vendor ?? '',
@@ -59,6 +63,17 @@ export function readDeviceAdvisory(value: unknown, faults: Faults): DeviceAdviso
     revision: textAt(tracking, 'version').slice(0, 32) || 'unknown',
     products,
   };
+}
+
+/** Products with any status: one that is not affected is in the tree as well. */
+function spokenProducts(value: Json): Set<string> {
+  const found = new Set<string>();
+  for (const one of listAt(value, 'vulnerabilities')) {
+    if (!isObject(one) || !isObject(one.product_status)) continue;
+    for (const list of Object.values(one.product_status))
+      if (Array.isArray(list)) for (const id of list) if (typeof id === 'string') found.add(id);
+  }
+  return found;
 }
 
 function affectedProducts(value: Json): Map<string, { score: number | null; cves: string[] }> {

@@ -3,7 +3,7 @@
 import { type FindingObservation, LIMITS, rfc3339, type Severity } from '../../core/index.ts';
 import { severityOfScore } from '../patching-cvss.ts';
 import type { DeviceAdvisory, DeviceProduct } from './device-advisory.ts';
-import { fitModel, modelWords, sameVendor } from './device-name.ts';
+import { fitModel, type ModelFit, type ModelWords, modelWords, sameVendor } from './device-name.ts';
 import { judgeVersion, readVersionText } from './device-version.ts';
 
 export interface Device {
@@ -23,16 +23,20 @@ export interface DeviceAnswer {
 /** Null: nothing in the advisory speaks of this device, or its version is outside what it names. */
 export function judgeDevice(device: Device, product: DeviceProduct): DeviceAnswer | null {
   if (device.vendor !== '' && !sameVendor(device.vendor, product.vendor)) return null;
-  const deviceWords = modelWords(`${device.model}`, device.vendor || product.vendor);
+  const own = device.vendor || product.vendor;
+  const deviceWords = modelWords(device.model, `${own} ${product.vendor}`);
   // Model numbers sometimes stand where the version should.
   const inVersion = modelWords(product.version, product.vendor);
-  const own = fitModel(modelWords(product.product, product.vendor), deviceWords);
-  const number = [...inVersion.codes].filter((code) => code.length >= 4 && deviceWords.codes.has(code));
-  if (own.fit === 'other' && number.length === 0) return null;
   const saying = readVersionText(product.version);
+  const model = bestFit(product, deviceWords, own);
+  const number =
+    saying.kind === 'other' || saying.kind === 'list'
+      ? [...inVersion.codes].filter((code) => code.length >= 4 && deviceWords.codes.has(code))
+      : [];
+  if (model.fit === 'other' && number.length === 0) return null;
   const words = [
     ...(device.vendor === '' ? [] : [product.vendor.trim()]),
-    ...own.words,
+    ...model.words,
     ...number,
     product.version,
   ].filter(Boolean);
@@ -42,15 +46,59 @@ export function judgeDevice(device: Device, product: DeviceProduct): DeviceAnswe
     question,
     product,
   });
-  const sure = own.fit === 'same' && device.vendor !== '';
+  const sure = model.fit === 'same' && device.vendor !== '' && !product.unsaid;
   const which = `Is ${device.name} a ${product.product} of ${product.vendor.trim()}?`;
-  if (saying.kind === 'other' && number.length > 0)
-    return device.vendor === '' ? answer('maybe', which) : answer('affected', null);
-  const version = judgeVersion(saying, device.version);
+  if (number.length > 0 && saying.kind !== 'bounds')
+    return device.vendor === '' || product.unsaid ? answer('maybe', which) : answer('affected', null);
+  const same = saying.kind === 'other' && sameText(product.version, device.version);
+  const version = same ? 'in' : judgeVersion(saying, device.version);
   if (version === 'out') return null;
   if (version === 'in') return sure ? answer('affected', null) : answer('maybe', which);
   const ask = `Which version does ${device.name} run? The advisory names "${product.version}" of ${product.product}.`;
-  return answer(saying.kind !== 'other' && device.version === '' ? 'maybe' : 'unknown', ask);
+  return answer(device.version === '' ? 'maybe' : 'unknown', ask);
+}
+
+const sameText = (a: string, b: string) => {
+  const plain = (text: string) => text.toLowerCase().replace(/[^a-z0-9]+/g, '');
+  return plain(b).length >= 3 && plain(a) === plain(b);
+};
+
+const FITS = { same: 0, maybe: 1, other: 2 } as const;
+
+/** "EPIQ/Affiniti", "Pulsera (718095) and Endura (718075)", "… (CSCS)": each name by itself, and all together. */
+function bestFit(product: DeviceProduct, device: ModelWords, vendor: string): ModelFit {
+  const noise = `${product.vendor} ${vendor}`;
+  const texts = [product.product, ...alternativesOf(product.product)];
+  let best: ModelFit = { fit: 'other', words: [] };
+  for (const text of texts) {
+    const fit = fitModel(modelWords(text, noise), device);
+    if (FITS[fit.fit] < FITS[best.fit]) best = fit;
+  }
+  return best;
+}
+
+const ALTERNATIVES_MAX = 12;
+
+export function alternativesOf(text: string): string[] {
+  const found = new Set<string>();
+  const acronym = /\(([A-Za-z][A-Za-z0-9-]{2,9})\)/g;
+  for (const match of text.matchAll(acronym))
+    if (/[A-Z].*[A-Z]/.test(match[1] as string)) found.add(match[1] as string);
+  const bare = text
+    .replace(/\([^)]{0,120}\)/g, ' ')
+    .replace(/\s+/g, ' ')
+    .trim();
+  if (bare !== text && bare.length >= 3) found.add(bare);
+  const split = text.split(/\s+(?:and|or)\s+|\s*;\s*|\s\/\s/).map((part) => part.trim());
+  if (split.length > 1) for (const part of split) if (part.length >= 3) found.add(part);
+  // "Ultrasound EPIQ/Affiniti", "Welch Allyn ELI 150c/BUR 150c": the words around hold for each.
+  const words = text.split(/\s+/);
+  for (const [i, word] of words.entries()) {
+    const parts = word.split('/').filter((part) => /^[A-Za-z][A-Za-z-]{2,}[0-9]*[a-z]?$/.test(part));
+    if (parts.length > 1)
+      for (const part of parts) found.add([...words.slice(0, i), part, ...words.slice(i + 1)].join(' '));
+  }
+  return [...found].slice(0, ALTERNATIVES_MAX);
 }
 
 const ORDER = { affected: 0, maybe: 1, unknown: 2 } as const;

@@ -288,7 +288,7 @@ const isLocal = (url: URL) => url.hostname === '127.0.0.1' || url.hostname === '
 
 /** Several documents, a few at a time, in their order. */
 async function many(urls: readonly URL[], context: FetchContext): Promise<string[]> {
-  const found: string[] = new Array(urls.length);
+  const found: string[] = Array.from({ length: urls.length }, () => '');
   let next = 0;
   await Promise.all(
     Array.from({ length: Math.min(AT_ONCE, urls.length) }, async () => {

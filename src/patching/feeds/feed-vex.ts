@@ -218,7 +218,7 @@ function vexAdvisory(document: string, number: number, one: VexSaying): Advisory
       const intervals = product.range?.intervals ?? (product.version === null ? [EVERY_VERSION] : []);
       const open = one.status === 'under_investigation';
       return {
-        key: packageKey(product.ecosystem, product.name),
+        key: packageKey(product.ecosystem, packageName(scheme, product.name)),
         range: open
           ? null
           : {

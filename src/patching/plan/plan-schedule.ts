@@ -81,6 +81,7 @@ interface Work {
 interface Slot {
   readonly from: number;
   readonly to: number;
+  readonly window: MaintenanceWindow;
   readonly asset: PlanAsset;
 }
 
@@ -115,7 +116,7 @@ export function schedule(
     if ('reason' in placed)
       unplaced.push({ asset: work.asset.name, actions: titles, due: work.due, reason: placed.reason });
     else {
-      taken.get(placed.window.id)?.push({ from: placed.from, to: placed.to, asset: work.asset });
+      taken.get(placed.window.id)?.push({ from: placed.from, to: placed.to, window: placed.window, asset: work.asset });
       tasks.push(taskOf(work, work.due, placed));
     }
   }
@@ -185,9 +186,11 @@ function firstFree(
   const partners = [...taken.values()]
     .flat()
     .filter((slot) => asset.pair !== null && slot.asset.pair === asset.pair && slot.asset.name !== asset.name);
-  // A partner in this window, or in one at the same time, would leave nothing that stands in.
+  // A partner in this window, or in one at the same time, would leave nothing that stands in when work takes longer.
   const [opens, closes] = [Math.max(Date.parse(window.starts), nowMs), Date.parse(window.ends)];
-  if (slots.some((slot) => partners.includes(slot)) || partners.some((slot) => slot.from < closes && slot.to > opens))
+  const atOneTime = (one: MaintenanceWindow) =>
+    Date.parse(one.starts) < closes && Date.parse(one.ends) > Date.parse(window.starts);
+  if (partners.some((slot) => atOneTime(slot.window)))
     return `Its other half (${partners[0]?.asset.name}) is worked on in ${window.name}; the pair needs two windows`;
   const closed = blackouts
     .filter((one) => inScope(one.scope, asset))

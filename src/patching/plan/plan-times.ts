@@ -47,8 +47,9 @@ export function timesOf(all: readonly TimedFinding[], nowMs: number): Times {
   for (const { finding } of all) {
     if (finding.due === null) continue;
     const due = Date.parse(finding.due);
-    if (finding.state === 'fixed' && finding.fixed_at) Date.parse(finding.fixed_at) <= due ? kept++ : missed++;
-    else if (finding.state === 'open' && due < nowMs) missed++;
+    const inTime = finding.state === 'fixed' && finding.fixed_at !== undefined && Date.parse(finding.fixed_at) <= due;
+    if (inTime) kept++;
+    else if (finding.state === 'fixed' || (finding.state === 'open' && due < nowMs)) missed++;
   }
   return {
     rows: [...groups]

@@ -1,0 +1,418 @@
+/** What makers publish: CSAF, Microsoft's CVRF, NVD, VEX in three forms, Vulnrichment, end of life; Windows by KB and build. */
+
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { readFeed } from './feeds/index.ts';
+import { type Inventory, readInventory } from './inventories/index.ts';
+import { emptyFeedSet } from './patching-advisory.ts';
+import { matchInventories } from './patching-match.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'asepsis-makers-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+const NOW = Date.UTC(2026, 0, 10);
+let serial = 0;
+const file = (text: string | object, name = `f-${serial++}.json`) => {
+  const path = join(folder, name);
+  writeFileSync(path, typeof text === 'string' ? text : JSON.stringify(text));
+  return path;
+};
+async function run(
+  inventory: string | object,
+  feeds: readonly (string | object)[],
+  options: Parameters<typeof readInventory>[1] = {},
+) {
+  const set = emptyFeedSet();
+  const faults: Record<string, number> = {};
+  for (const one of feeds) for (const [what, count] of (await readFeed(file(one), set)).faults) faults[what] = count;
+  const inventories: Inventory[] = [await readInventory(file(inventory), { asset: 'srv', ...options })];
+  const result = matchInventories(inventories, set, NOW);
+  const kinds = result.findings.filter((one) => one.kind !== 'stale-feed').map((one) => `${one.kind} ${one.key}`);
+  return { ...result, set, faults, kinds };
+}
+const rpm = (version: string, arch = 'x86_64') =>
+  `openssl\t1:${version}\t${arch}\topenssl-${version}.src.rpm\nbash\t0:5.1-9.el9\tx86_64\tbash-5.1-9.el9.src.rpm\n`;
+const redHat = (status: object, more: object = {}) => ({
+  document: {
+    category: 'csaf_vex',
+    title: 'x',
+    publisher: { name: 'Red Hat Product Security' },
+    tracking: { id: 'CVE-2026-7000', version: '3', current_release_date: '2026-01-02T00:00:00Z', revision_history: [] },
+    aggregate_severity: { text: 'Important' },
+  },
+  product_tree: {
+    branches: [
+      {
+        category: 'vendor',
+        name: 'Red Hat',
+        branches: [
+          {
+            category: 'product_name',
+            name: 'Red Hat Enterprise Linux 9',
+            product: {
+              product_id: 'BaseOS',
+              name: 'RHEL 9',
+              product_identification_helper: { cpe: 'cpe:/o:redhat:enterprise_linux:9::baseos' },
+            },
+          },
+          {
+            category: 'product_version',
+            name: 'openssl',
+            product: {
+              product_id: 'ssl-x',
+              name: 'openssl',
+              product_identification_helper: { purl: 'pkg:rpm/redhat/openssl@3.0.7-25.el9_3?arch=x86_64&epoch=1' },
+            },
+          },
+          {
+            category: 'product_version',
+            name: 'openssl',
+            product: {
+              product_id: 'ssl',
+              name: 'openssl',
+              product_identification_helper: { purl: 'pkg:rpm/redhat/openssl' },
+            },
+          },
+        ],
+      },
+    ],
+    relationships: ['ssl-x', 'ssl'].map((id) => ({
+      category: 'default_component_of',
+      product_reference: id,
+      relates_to_product_reference: 'BaseOS',
+      full_product_name: { product_id: `BaseOS:${id}`, name: id },
+    })),
+  },
+  vulnerabilities: [
+    { cve: 'CVE-2026-7000', product_status: status, flags: [{ label: 'vulnerable_code_not_present' }], ...more },
+  ],
+});
+const options = { release: 'Red Hat Enterprise Linux 9.3 (Plow)' };
+
+describe('Red Hat CSAF', () => {
+  test('fixed from a version on, with epoch; another architecture is not meant', async () => {
+    const feed = redHat({ fixed: ['BaseOS:ssl-x'] });
+    const found = await run(rpm('3.0.7-24.el9'), [feed], options);
+    expect(found.findings[0]).toMatchObject({ kind: 'missing-update', key: 'red hat:9/openssl', severity: 'high' });
+    expect(found.findings[0]?.evidence[0]?.data).toMatchObject({
+      fixed: '1:3.0.7-25.el9_3',
+      feed: 'Red Hat Product Security CSAF',
+    });
+    expect((await run(rpm('3.0.7-25.el9_3'), [feed], options)).kinds).toEqual([]);
+    expect((await run(rpm('3.0.7-24.el9', 'aarch64'), [feed], options)).kinds).toEqual([]);
+    expect((await run(rpm('3.0.7-24.el9'), [feed], { release: 'Red Hat Enterprise Linux 8.9' })).kinds).toEqual([]);
+  });
+  test('affected without a fix; not affected takes off what another feed says', async () => {
+    expect((await run(rpm('3.0.7-24.el9'), [redHat({ known_affected: ['BaseOS:ssl'] })], options)).kinds).toEqual([
+      'no-update-yet red hat:9/openssl',
+    ]);
+    const osv = {
+      id: 'RHSA-1',
+      modified: '2026-01-01T00:00:00Z',
+      upstream: ['CVE-2026-7000'],
+      affected: [
+        {
+          package: { ecosystem: 'Red Hat:enterprise_linux:9::baseos', name: 'openssl' },
+          ranges: [{ type: 'ECOSYSTEM', events: [{ introduced: '0' }, { fixed: '1:9' }] }],
+        },
+      ],
+    };
+    expect((await run(rpm('3.0.7-24.el9'), [osv], options)).kinds).toEqual(['missing-update red hat:9/openssl']);
+    expect(
+      await run(rpm('3.0.7-24.el9'), [osv, redHat({ known_not_affected: ['BaseOS:ssl'] })], options),
+    ).toMatchObject({ kinds: [], cleared: 1 });
+  });
+  test('a withdrawn document, broken ones: counted, the good part kept', async () => {
+    const gone = redHat({ fixed: ['BaseOS:ssl-x'] });
+    const all = {
+      ...gone,
+      document: {
+        ...gone.document,
+        tracking: { ...gone.document.tracking, revision_history: [{ summary: 'This advisory was withdrawn' }] },
+      },
+    };
+    expect((await run(rpm('3.0.7-24.el9'), [all], options)).kinds).toEqual([]);
+    const inFolder = join(folder, 'mixed');
+    mkdirSync(inFolder);
+    writeFileSync(join(inFolder, 'a.json'), '{"document": ');
+    writeFileSync(join(inFolder, 'b.json'), JSON.stringify({ document: {}, vulnerabilities: 'x' }));
+    writeFileSync(join(inFolder, 'c.json'), JSON.stringify(gone));
+    const set = emptyFeedSet();
+    const report = await readFeed(inFolder, set);
+    expect(set.advisories.flatMap((one) => one.items)).toHaveLength(1);
+    expect([...report.faults.values()].reduce((sum, count) => sum + count, 0)).toBe(2);
+  });
+});
+
+describe('Microsoft', () => {
+  const month = (kb: string, build: string, supersedes: string) => ({
+    DocumentTitle: { Value: 'x' },
+    DocumentTracking: {
+      Identification: { ID: { Value: '2026-Jan' } },
+      Version: '1',
+      CurrentReleaseDate: '2026-01-09T00:00:00Z',
+    },
+    ProductTree: {
+      FullProductName: [
+        { ProductID: '1', Value: 'Windows 10 Version 22H2 for x64-based Systems' },
+        { ProductID: '2', Value: 'Windows Server 2019 (Server Core installation)' },
+      ],
+    },
+    Vulnerability: [
+      {
+        CVE: 'CVE-2026-5000',
+        Title: { Value: 'RDP' },
+        Threats: [{ Type: 3, Description: { Value: 'Critical' } }],
+        Remediations: [
+          {
+            Description: { Value: kb },
+            ProductID: ['1'],
+            FixedBuild: build,
+            Supercedence: supersedes,
+            RestartRequired: { Value: 'Yes' },
+          },
+        ],
+      },
+    ],
+  });
+  const january = month('5034122', '10.0.19045.3930', '5033372');
+  const february = {
+    ...month('5034763', '10.0.19045.4046', '5034122'),
+    Vulnerability: [{ ...month('5034763', '10.0.19045.4046', '5034122').Vulnerability[0], CVE: 'CVE-2026-6000' }],
+  };
+  const both = [january, february];
+  const system = (version: string) =>
+    JSON.stringify({
+      CsName: 'pc-1',
+      OsName: 'Microsoft Windows 10 Pro',
+      OsVersion: version,
+      WindowsUBR: '',
+      OsBuildNumber: '19045',
+    });
+  test('by the build with its UBR', async () => {
+    const json = (ubr: number) =>
+      JSON.stringify({ CsName: 'pc-1', OsName: 'Microsoft Windows 10 Pro', OsVersion: '10.0.19045', WindowsUBR: ubr });
+    const found = await run(json(3803), both.map(String).length ? [january] : []);
+    expect(found.findings[0]).toMatchObject({
+      kind: 'missing-update',
+      key: 'windows/client:19045',
+      severity: 'critical',
+      asset: { name: 'pc-1' },
+    });
+    expect(found.findings[0]?.fix.title).toContain('KB5034122');
+    expect((await run(json(3930), [january])).kinds).toEqual([]);
+  });
+  test('by hotfixes, a newer one supersedes; with neither it is unknown, never clean', async () => {
+    const inFolder = join(folder, 'msrc');
+    mkdirSync(inFolder);
+    for (const [i, one] of both.entries()) writeFileSync(join(inFolder, `${i}.json`), JSON.stringify(one));
+    const set = emptyFeedSet();
+    await readFeed(inFolder, set);
+    const match = async (text: string) => matchInventories([await readInventory(file(text))], set, NOW);
+    const info = (kb: string) =>
+      `\r\nHost Name:                 PC-1\r\nOS Name:                   Microsoft Windows 10 Pro\r\nOS Version:                10.0.19045 N/A Build 19045\r\nSystem Manufacturer:       LENOVO\r\nHotfix(s):                 1 Hotfix(s) Installed.\r\n                           [01]: ${kb}\r\nNetwork Card(s):           1 NIC(s) Installed.\r\n                                 [01]: 10.1.2.3\r\n`;
+    expect((await match(info('KB5034763'))).findings).toEqual([]);
+    const [january_] = (await match(info('KB5034122'))).findings;
+    expect(january_?.evidence.map((one) => one.data?.vulnerability)).toEqual(['CVE-2026-6000']);
+    expect((await match(info('KB5000001'))).findings[0]?.evidence).toHaveLength(2);
+    expect(await match(system('10.0.19045'))).toMatchObject({ findings: [], unknown: 1 });
+  });
+});
+
+describe('VEX', () => {
+  const sbom = {
+    bomFormat: 'CycloneDX',
+    specVersion: '1.5',
+    serialNumber: 'urn:uuid:1-2',
+    version: 1,
+    metadata: { component: { type: 'application', 'bom-ref': 'app', name: 'Ward Display', version: '2.4.0' } },
+    components: [{ type: 'library', name: 'log4j-core', purl: 'pkg:maven/org.apache.logging.log4j/log4j-core@2.14.0' }],
+  };
+  const osv = {
+    id: 'GHSA-jfh8',
+    aliases: ['CVE-2021-44228'],
+    modified: '2026-01-01T00:00:00Z',
+    affected: [
+      {
+        package: { ecosystem: 'Maven', name: 'org.apache.logging.log4j:log4j-core' },
+        ranges: [{ type: 'ECOSYSTEM', events: [{ introduced: '2.0' }, { fixed: '2.15.0' }] }],
+      },
+    ],
+  };
+  const cyclone = (state: string, affect: object = { ref: 'app' }, component: object = sbom.metadata.component) => ({
+    bomFormat: 'CycloneDX',
+    specVersion: '1.4',
+    metadata: { timestamp: '2026-01-05T00:00:00Z', component },
+    vulnerabilities: [
+      { id: 'CVE-2021-44228', analysis: { state, justification: 'code_not_reachable' }, affects: [affect] },
+    ],
+  });
+  const found = async (...vex: object[]) => (await run(sbom, [osv, ...vex])).kinds;
+  test('CycloneDX: about the product, by version, by range, by BOM-Link, about the part', async () => {
+    const part = ['missing-update maven/org.apache.logging.log4j:log4j-core'];
+    expect(await found()).toEqual(part);
+    expect(await found(cyclone('not_affected'))).toEqual([]);
+    expect(await found(cyclone('resolved'))).toEqual([]);
+    expect(
+      await found(cyclone('not_affected', { ref: 'app' }, { ...sbom.metadata.component, version: '2.5.0' })),
+    ).toEqual(part);
+    const bare = { type: 'application', 'bom-ref': 'app', name: 'Ward Display' };
+    expect(
+      await found(
+        cyclone(
+          'not_affected',
+          { ref: 'app', versions: [{ range: 'vers:semver/>=2.2.0|<=2.4.0', status: 'unaffected' }] },
+          bare,
+        ),
+      ),
+    ).toEqual([]);
+    expect(
+      await found(
+        cyclone('not_affected', { ref: 'app', versions: [{ version: '2.3.0', status: 'unaffected' }] }, bare),
+      ),
+    ).toEqual(part);
+    expect(await found(cyclone('not_affected', { ref: 'urn:cdx:1-2/1#app' }))).toEqual([]);
+    expect(
+      await found(
+        cyclone('not_affected', { ref: 'urn:cdx:9-9/1#pkg:maven/org.apache.logging.log4j/log4j-core@2.14.0' }),
+      ),
+    ).toEqual([]);
+    expect(await found(cyclone('exploitable'))).toEqual([...part, 'no-update-yet product/ward display'].sort());
+  });
+  test('OpenVEX: the newest statement about a product counts', async () => {
+    const statement = (status: string, day: string) => ({
+      vulnerability: { name: 'CVE-2021-44228' },
+      products: [{ '@id': 'pkg:maven/org.apache.logging.log4j/log4j-core@2.14.0' }],
+      status,
+      timestamp: `2026-01-0${day}T00:00:00Z`,
+    });
+    const open = (...statements: object[]) => ({
+      '@context': 'https://openvex.dev/ns/v0.2.0',
+      '@id': 'https://x/1',
+      timestamp: '2026-01-01T00:00:00Z',
+      statements,
+    });
+    expect(await found(open(statement('not_affected', '2')))).toEqual([]);
+    expect(await found(open(statement('not_affected', '2'), statement('affected', '3')))).toHaveLength(1);
+    expect(await found(open(statement('affected', '2'), statement('fixed', '3')))).toEqual([]);
+    expect((await run(sbom, [osv, open({ status: 'sometimes' }, statement('fixed', '1'))])).faults).toEqual({
+      'A VEX statement whose status is not known': 1,
+    });
+  });
+});
+
+test('NVD names programs by CPE: low confidence, without a deadline', async () => {
+  const nvd = {
+    resultsPerPage: 1,
+    format: 'NVD_CVE',
+    version: '2.0',
+    timestamp: '2026-01-09T00:00:00.000',
+    vulnerabilities: [
+      {
+        cve: {
+          id: 'CVE-2026-3000',
+          lastModified: '2026-01-08',
+          vulnStatus: 'Analyzed',
+          metrics: { cvssMetricV31: [{ cvssData: { vectorString: 'CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H' } }] },
+          configurations: [
+            {
+              nodes: [
+                {
+                  cpeMatch: [
+                    {
+                      vulnerable: true,
+                      criteria: 'cpe:2.3:a:7-zip:7-zip:*:*:*:*:*:*:*:*',
+                      versionEndExcluding: '24.07',
+                    },
+                  ],
+                },
+              ],
+            },
+          ],
+        },
+      },
+      { cve: { id: 'CVE-2026-4000', vulnStatus: 'Rejected' } },
+      { cve: {} },
+    ],
+  };
+  const found = await run('host,ecosystem,name,version\npc,windows-program,7-Zip,22.01\npc,windows-program,Other,1\n', [
+    nvd,
+  ]);
+  expect(found.findings[0]).toMatchObject({ kind: 'possible-match', severity: 'information', due: null });
+  expect(found.findings[0]?.evidence[0]?.data).toMatchObject({ confidence: 'low', severity: 'critical', feed: 'NVD' });
+  expect(found.faults).toEqual({ 'An entry that is no NVD vulnerability': 1 });
+});
+
+test('Vulnrichment decides with its points; end of life is a finding', async () => {
+  const record = {
+    dataType: 'CVE_RECORD',
+    cveMetadata: { cveId: 'CVE-2026-7000', dateUpdated: '2026-01-08T00:00:00Z' },
+    containers: {
+      adp: [
+        {
+          metrics: [
+            {
+              other: {
+                type: 'ssvc',
+                content: {
+                  options: [{ Exploitation: 'active' }, { Automatable: 'yes' }, { 'Technical Impact': 'total' }],
+                },
+              },
+            },
+          ],
+        },
+      ],
+    },
+  };
+  const found = await run(rpm('3.0.7-24.el9'), [redHat({ fixed: ['BaseOS:ssl-x'] }), record], options);
+  expect(found.findings[0]?.evidence[0]?.data).toMatchObject({
+    ssvc_exploitation: 'active',
+    ssvc_technical_impact: 'total',
+  });
+  expect(found.findings[0]?.detail).toContain('CISA SSVC: act');
+  const ends = {
+    rhel: [
+      { cycle: '9', eol: '2025-12-31' },
+      { cycle: '8', eol: false },
+    ],
+  };
+  expect(
+    (await run(rpm('3.0.7-24.el9'), [ends], options)).findings.find((one) => one.kind === 'end-of-life'),
+  ).toMatchObject({ key: 'rhel/9', severity: 'high' });
+  expect((await run(rpm('3.0.7-24.el9'), [ends], { release: 'Red Hat Enterprise Linux 8.9' })).kinds).toEqual([]);
+});
+
+test('a kernel that does not run is not judged; a newer one that waits for a restart is a finding', async () => {
+  const tracker = {
+    linux: {
+      'CVE-2026-8000': { releases: { bookworm: { status: 'resolved', fixed_version: '6.1.76-1', urgency: 'high' } } },
+    },
+  };
+  const rows = (running: string) =>
+    [
+      {
+        name: 'deb_packages',
+        hostIdentifier: 'h',
+        snapshot: ['6.1.0-17-amd64 6.1.69-1', '6.1.0-18-amd64 6.1.76-1'].map((one) => ({
+          name: `linux-image-${one.split(' ')[0]}`,
+          version: one.split(' ')[1],
+          source: `linux-signed-amd64 (${one.split(' ')[1]?.replace('-', '+')})`,
+          status: 'install ok installed',
+        })),
+      },
+      {
+        name: 'os_version',
+        hostIdentifier: 'h',
+        snapshot: [{ name: 'Debian GNU/Linux', version: '12 (bookworm)', major: '12', platform: 'debian' }],
+      },
+      { name: 'kernel_info', hostIdentifier: 'h', snapshot: [{ version: running, arguments: '' }] },
+    ]
+      .map((one) => JSON.stringify(one))
+      .join('\n');
+  expect((await run(rows('6.1.0-17-amd64'), [tracker])).kinds).toEqual([
+    'missing-update debian:12/linux',
+    'restart-needed the machine',
+  ]);
+  expect((await run(rows('6.1.0-18-amd64'), [tracker])).kinds).toEqual([]);
+});
