@@ -347,6 +347,10 @@ function datagram(
       if (replies.length >= repliesMax) end();
     });
     // A connected socket: the kernel hands over what this address and port sent, and nobody else's.
-    socket.connect(port, address, () => socket.send(payload, (error) => (error ? end() : undefined)));
+    const connected = (failed?: Error) => {
+      if (failed || ended) return end();
+      socket.send(payload, (error) => (error ? end() : undefined));
+    };
+    socket.connect(port, address, connected as () => void);
   });
 }
