@@ -23,6 +23,7 @@ export const PAGES = [
   { to: '/events', key: 'e', name: 'events', group: 'evidence' },
   { to: '/sources', key: 's', name: 'sources', group: 'evidence' },
   { to: '/access', key: 'c', name: 'access', group: 'rooms' },
+  { to: '/perimeter', key: 'x', name: 'perimeter', group: 'rooms' },
   { to: '/settings', key: 't', name: 'settings', group: 'desk' },
 ] as const satisfies readonly DeskPage[];
 

@@ -69,6 +69,7 @@ const routes = root.addChildren([
     page('/assets', () => import('./pages/assets-page.tsx')),
     page('/access', () => import('./pages/access-page.tsx')),
     page('/accounts', () => import('./pages/accounts-page.tsx')),
+    page('/perimeter', () => import('./pages/perimeter-page.tsx')),
     page('/events', () => import('./pages/events-page.tsx')),
     page('/sources', () => import('./pages/sources-page.tsx')),
     page('/settings', () => import('./pages/settings-page.tsx')),

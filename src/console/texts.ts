@@ -4,6 +4,7 @@ import type { Severity } from '../core/records.ts';
 import type { RoomName } from '../core/rooms.ts';
 import type { Role } from '../core/store-port.ts';
 import { access } from './texts-access.ts';
+import { perimeter } from './texts-perimeter.ts';
 
 const number = (value: number): string => value.toLocaleString('en');
 const many = (count: number, one: string, more: string): string => `${number(count)} ${count === 1 ? one : more}`;
@@ -61,6 +62,7 @@ const roles: Readonly<Record<Role, string>> = {
 
 export const texts = {
   access,
+  perimeter,
   loading: 'Loading …',
   cancel: 'Cancel',
   save: 'Save',
@@ -77,6 +79,7 @@ export const texts = {
   ],
   roles,
   pages: {
+    perimeter: 'Perimeter',
     overview: 'Overview',
     incidents: 'Incidents',
     alerts: 'Alerts',
