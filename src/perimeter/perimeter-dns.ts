@@ -17,6 +17,14 @@ export function dnsQuery(name: string, type: number, klass = 1, recursion = true
   return Buffer.concat([head, ...labels, tail]);
 }
 
+/** A question that wants signatures, and no opinion of the resolver about them: EDNS with DO, and CD (RFC 4035 section 3.2). */
+export function signedQuery(name: string, type: number): Buffer {
+  const query = dnsQuery(name, type);
+  query.writeUInt16BE(query.readUInt16BE(2) | 0x0010, 2);
+  query.writeUInt16BE(1, 10);
+  return Buffer.concat([query, Buffer.from([0, 0, 41, 0x10, 0, 0, 0, 0x80, 0, 0, 0])]);
+}
+
 export interface DnsRecord {
   /** Lower case, without the final dot; the root is empty. */
   readonly name: string;
