@@ -37,7 +37,7 @@ import { createRoomServices, registerRooms, startRooms } from './main-room-servi
 import { recordSightings } from './main-sightings.ts';
 import { createNetwork } from './network/index.ts';
 import { createPatching } from './patching/index.ts';
-import { createPerimeter } from './perimeter/index.ts';
+import { createPerimeter, withoutOwnScans } from './perimeter/index.ts';
 import { type PipelineHost, startPipeline } from './pipeline/pipeline-host.ts';
 import type { PipelineProgress, RefusedRule, RuleSummary, Sighting } from './pipeline/pipeline-messages.ts';
 import { openStore } from './store/index.ts';
@@ -163,7 +163,9 @@ async function assemble(
   let host: PipelineHost | null = null;
   const rooms = openRooms(store, { stats: () => engineStats, look: () => host?.look() });
   const status = createStatus();
-  const storeAlerts = async (alerts: readonly Alert[]) => {
+  const storeAlerts = async (raised: readonly Alert[]) => {
+    const { alerts, own } = await withoutOwnScans(store.records, clock, raised);
+    if (own > 0) log.info({ own }, 'alerts about our own announced scan were left out');
     const fresh = await team.take(alerts);
     live.alertsStored(
       fresh.map((alert) => Date.parse(alert.received)),

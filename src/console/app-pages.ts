@@ -25,6 +25,7 @@ export const PAGES = [
   { to: '/access', key: 'c', name: 'access', group: 'rooms' },
   { to: '/network', key: 'n', name: 'network', group: 'rooms' },
   { to: '/patching', key: 'p', name: 'patching', group: 'rooms' },
+  { to: '/perimeter', key: 'x', name: 'perimeter', group: 'rooms' },
   { to: '/settings', key: 't', name: 'settings', group: 'desk' },
 ] as const satisfies readonly DeskPage[];
 

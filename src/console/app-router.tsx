@@ -70,6 +70,7 @@ const routes = root.addChildren([
     page('/access', () => import('./pages/access-page.tsx')),
     page('/patching', () => import('./pages/patching-page.tsx')),
     page('/accounts', () => import('./pages/accounts-page.tsx')),
+    page('/perimeter', () => import('./pages/perimeter-page.tsx')),
     page('/events', () => import('./pages/events-page.tsx')),
     page('/sources', () => import('./pages/sources-page.tsx')),
     page('/network', () => import('./pages/network-page.tsx')),

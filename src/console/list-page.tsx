@@ -58,7 +58,7 @@ export function SelectFilter({
   options,
   otherwise = '',
 }: {
-  name: 'state' | 'severity' | 'room' | 'assignee' | 'class';
+  name: 'state' | 'severity' | 'room' | 'assignee' | 'class' | 'from';
   label: string;
   options: readonly { value: string; label: string }[];
   /** The value that counts when the address says nothing. */

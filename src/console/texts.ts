@@ -6,6 +6,7 @@ import type { Role } from '../core/store-port.ts';
 import { access } from './texts-access.ts';
 import { networkTexts } from './texts-network.ts';
 import { patchingTexts } from './texts-patching.ts';
+import { perimeter } from './texts-perimeter.ts';
 
 const number = (value: number): string => value.toLocaleString('en');
 const many = (count: number, one: string, more: string): string => `${number(count)} ${count === 1 ? one : more}`;
@@ -63,6 +64,7 @@ const roles: Readonly<Record<Role, string>> = {
 
 export const texts = {
   access,
+  perimeter,
   loading: 'Loading …',
   cancel: 'Cancel',
   save: 'Save',
@@ -79,6 +81,7 @@ export const texts = {
   ],
   roles,
   pages: {
+    perimeter: 'Perimeter',
     overview: 'Overview',
     incidents: 'Incidents',
     alerts: 'Alerts',

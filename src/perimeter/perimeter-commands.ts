@@ -14,6 +14,7 @@ import {
   severityRank,
   type Terminal,
 } from '../core/index.ts';
+import { hardeningCommands } from './hardening/hardening-commands.ts';
 import { type AssetOf, compareVantages, type Exposure, findingsOf, nameFindings } from './perimeter-assess.ts';
 import { type PerimeterFiles, perimeterFiles } from './perimeter-files.ts';
 import { createGate } from './perimeter-gate.ts';
@@ -349,4 +350,5 @@ export function perimeterCommands(program: Command, terminal: Terminal, deps: Pe
     .option(...DATA)
     .action((o: { data: string }) => perimeterFiles(o.data).revive());
   scopeCommands(perimeter, terminal, deps);
+  hardeningCommands(perimeter, terminal);
 }

@@ -10,7 +10,6 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
 import { AsepsisError, rfc3339 } from '../core/index.ts';
 import type { ProbeEntry } from './perimeter-gate.ts';
 import { openScope } from './perimeter-scope-file.ts';
@@ -36,8 +35,8 @@ export interface PerimeterFiles {
 }
 
 export function perimeterFiles(dataDir: string): PerimeterFiles {
-  const dir = join(dataDir, 'perimeter');
-  const file = (name: string) => join(dir, name);
+  const dir = `${dataDir}/perimeter`;
+  const file = (name: string) => `${dir}/${name}`;
   const make = () => mkdirSync(dir, { recursive: true, mode: 0o700 });
   const trusted = () => {
     if (!existsSync(file('trusted-keys'))) return [];

@@ -5,6 +5,7 @@
  */
 
 import { createSocket } from 'node:dgram';
+import { getServers } from 'node:dns';
 import { lookup } from 'node:dns/promises';
 import { isIP, Socket } from 'node:net';
 import type { Clock } from '../core/index.ts';
@@ -45,6 +46,8 @@ export interface Gate {
     purpose: string,
     o?: { timeoutMs?: number; repliesMax?: number },
   ): Promise<Buffer[]>;
+  /** Asks this machine's own resolver: where every name look-up goes anyway, and no scanned machine. */
+  askResolver(payload: Buffer): Promise<Buffer | null>;
   /** What would happen, without a packet to the target. */
   preview(host: string, port: number): Promise<{ address: string | null; decision: Decision }[]>;
   /** The addresses of a host that the scope allows. */
@@ -303,6 +306,13 @@ export function createGate(deps: GateDeps): Gate {
   return {
     open,
     ask,
+    askResolver: async (payload) => {
+      if (!mayNow().allowed) return null;
+      const [server] = getServers();
+      const [, address = '', port = '53'] = /^\[?([\da-fA-F.:]+?)\]?(?::(\d{1,5}))?$/.exec(server ?? '') ?? [];
+      if (isIP(address) === 0) return null;
+      return (await datagram(address, Number(port), payload, REPLY_MS, 1))[0] ?? null;
+    },
     counts,
     stop,
     stopped: () => stoppedBy,
@@ -347,6 +357,10 @@ function datagram(
       if (replies.length >= repliesMax) end();
     });
     // A connected socket: the kernel hands over what this address and port sent, and nobody else's.
-    socket.connect(port, address, () => socket.send(payload, (error) => (error ? end() : undefined)));
+    const connected = (failed?: Error) => {
+      if (failed || ended) return end();
+      socket.send(payload, (error) => (error ? end() : undefined));
+    };
+    socket.connect(port, address, connected as () => void);
   });
 }

@@ -43,6 +43,7 @@ export interface Ask {
   readonly method?: Method;
   readonly headers?: Readonly<Record<string, string>>;
   readonly bodyMax?: number;
+  readonly timeMs?: number;
 }
 
 const BODY_BYTES_MAX = 512 * 1024;
@@ -85,7 +86,7 @@ async function exchange(stream: Socket, site: Site, method: Method, path: string
   const url = `${originOf(site)}${path === '*' ? '' : path}`;
   const bodyMax = o.bodyMax ?? BODY_BYTES_MAX;
   const answer = await new Promise<{ message: IncomingMessage; body: Buffer; cut: boolean } | null>((resolve) => {
-    const timer = setTimeout(() => end(null), ANSWER_MS);
+    const timer = setTimeout(() => end(null), o.timeMs ?? ANSWER_MS);
     const chunks: Buffer[] = [];
     let message: IncomingMessage | null = null;
     let size = 0;

@@ -57,6 +57,8 @@ const PROBES: readonly Probe[] = [
 /** Where nothing is ever sent, whatever else is asked of the host. */
 const SILENT: readonly Probe[] = [mllp, printer];
 const GREETING_MS = 500;
+/** Silence after a first hello, where nothing suggests that TLS is there. */
+const FIRST_MS = 1500;
 /** Protocols of RFC 3207 and its kin, by what was recognised in clear. */
 const STARTTLS_OF: Readonly<Record<string, StartTls>> = {
   smtp: 'smtp',
@@ -95,7 +97,7 @@ async function greeting(context: Omit<ProbeContext, 'banner'>): Promise<Buffer |
 /** Any TLS record in answer to a hello, an alert too, says that the port speaks TLS from the first byte. */
 async function speaksTls(input: IdentifyInput): Promise<boolean> {
   const { host, address, port } = input;
-  const talker = createTalker(input.gate, { host, port, ...(isIP(host) ? {} : { address }) });
+  const talker = createTalker(input.gate, { host, port, ...(isIP(host) ? {} : { address }) }, FIRST_MS);
   const answer = await talker.say(
     { version: 'TLS 1.2', ciphers: [0xc02f, 0xc02b, 0xc030, 0x009c, 0x002f, 0x0035, 0x000a, 0x00ff], compression: [0] },
     'is it TLS',
@@ -113,8 +115,11 @@ async function firstOf(probes: readonly Probe[], context: ProbeContext): Promise
   return null;
 }
 
-/** In clear, or inside TLS: what greets is recognised by its greeting, what keeps silent is asked. */
-async function recognise(input: IdentifyInput, tls: boolean): Promise<ServiceView> {
+/** In clear, or inside TLS: what greets is recognised by its greeting, what keeps silent is asked what its port suggests. */
+async function recognise(
+  input: IdentifyInput,
+  tls: boolean,
+): Promise<{ view: ServiceView | null; context: ProbeContext }> {
   const base = {
     gate: input.gate,
     host: input.host,
@@ -128,13 +133,22 @@ async function recognise(input: IdentifyInput, tls: boolean): Promise<ServiceVie
   const banner = await greeting(base);
   const context: ProbeContext = { ...base, banner };
   if (banner) {
-    const greeted = PROBES.filter((probe) => probe.greets?.(banner, input.port));
-    const view = await firstOf(greeted, context);
-    return view ?? { ...NOTHING, tls, banner: oneLine(banner.toString('latin1')) };
+    const view = await firstOf(
+      PROBES.filter((probe) => probe.greets?.(banner, input.port)),
+      context,
+    );
+    return { context, view: view ?? { ...NOTHING, tls, banner: oneLine(banner.toString('latin1')) } };
   }
-  const hinted = PROBES.filter((probe) => !probe.greets && probe.ports.includes(input.port));
-  const rest = input.gentle ? [] : PROBES.filter((probe) => probe.anywhere && !hinted.includes(probe));
-  return (await firstOf([...hinted, ...rest], context)) ?? { ...NOTHING, tls };
+  return { context, view: await firstOf(hinted(input.port), context) };
+}
+
+const hinted = (port: number) => PROBES.filter((probe) => !probe.greets && probe.ports.includes(port));
+
+/** All at once: a port that is none of these costs one waiting time, not one for each. */
+async function anything(context: ProbeContext): Promise<ServiceView | null> {
+  const rest = PROBES.filter((probe) => probe.anywhere && !probe.ports.includes(context.port));
+  const views = await Promise.all(rest.map((probe) => probe.look(context).catch(() => null)));
+  return views.find((one) => one !== null) ?? null;
 }
 
 export async function identify(input: IdentifyInput): Promise<PortView> {
@@ -154,12 +168,20 @@ export async function identify(input: IdentifyInput): Promise<PortView> {
     443, 465, 636, 853, 989, 990, 992, 993, 995, 2376, 2762, 3269, 5061, 5671, 6443, 6514, 8443, 8883, 9443, 10443,
   ].includes(port);
   let tls = suggestsTls && (await speaksTls(input));
-  let view = tls ? null : await recognise({ ...input, gentle: true }, false);
-  if (!tls && view?.service === 'unknown' && view.banner === null) {
-    tls = !suggestsTls && (await speaksTls(input));
-    view = tls ? null : input.gentle ? view : await recognise(input, false);
+  const clear = tls ? null : await recognise(input, false);
+  let view = clear?.view ?? null;
+  if (clear && !view) {
+    const [encrypted, other] = await Promise.all([
+      suggestsTls ? false : speaksTls(input),
+      input.gentle ? null : anything(clear.context),
+    ]);
+    tls = encrypted;
+    view = encrypted ? null : (other ?? NOTHING);
   }
-  view ??= await recognise(input, true);
+  if (!view) {
+    const inner = await recognise(input, true);
+    view = inner.view ?? (input.gentle ? null : await anything(inner.context)) ?? { ...NOTHING, tls };
+  }
   const startTls = tls ? undefined : (STARTTLS_OF[view.service] ?? XMPP_PORTS[port]);
   if (!tls && startTls === undefined) return { ...bare, ...view };
   return { ...bare, ...view, ...(await tlsPart(input, startTls, view)) };

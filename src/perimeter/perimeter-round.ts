@@ -9,6 +9,8 @@ import {
   type RoundResult,
   rfc3339,
 } from '../core/index.ts';
+import { collectMachine } from './hardening/hardening-collect.ts';
+import { HARDENING_KIND, hardeningFindings, judgeServer } from './hardening/hardening-judge.ts';
 import { RISKY_SERVICES, TLS_PORTS } from './perimeter-services.ts';
 import { type Listening, parseProcNet, reachOf } from './perimeter-sockets.ts';
 import { type TlsView, viewTls } from './perimeter-tls.ts';
@@ -48,10 +50,19 @@ export async function perimeterRound(context: RoundContext): Promise<RoundResult
     if (view) findings.push(...tlsFindings(view, service, asset, now));
     else notSeen.push(`TLS on port ${service.port}: no handshake was possible.`);
   }
+  onProgress('Comparing this server’s configuration with hardening guides');
+  const evidence = await collectMachine(machine);
+  const judgements = judgeServer(evidence);
+  findings.push(...hardeningFindings(judgements, evidence, asset, now));
+  notSeen.push(
+    ...judgements.flatMap(({ check, verdict }) =>
+      verdict.state === 'unknown' ? [`${check.title}: ${verdict.why}.`] : [],
+    ),
+  );
   const publicAddress = addresses.some((address) => !isPrivateAddress(address));
   return {
     room: 'perimeter',
-    judgedKinds: ['exposed-service', 'weak-tls', 'certificate-expiry', 'self-signed-certificate'],
+    judgedKinds: ['exposed-service', 'weak-tls', 'certificate-expiry', 'self-signed-certificate', HARDENING_KIND],
     findings,
     asset: {
       addresses: addresses.slice(0, 64),

@@ -1,6 +1,6 @@
 /** Backups, version control and settings that were left in the web folder. Only their first bytes are looked at, and none are kept. */
 
-import { type HttpCheck, isHtml, isReal, weak } from '../perimeter-site.ts';
+import { type HttpCheck, isReal, weak } from '../perimeter-site.ts';
 
 const FILES: readonly (readonly [string, RegExp | string, string])[] = [
   ['/.git/HEAD', /^(ref: refs\/|[0-9a-f]{40}\s*$)/, 'the version control folder .git'],
@@ -37,7 +37,8 @@ export const leftFiles: HttpCheck = {
         headers: { range: `bytes=0-${FIRST_BYTES - 1}`, 'accept-encoding': 'identity' },
       });
       if (!answer || (answer.status !== 206 && !isReal(site, answer))) continue;
-      if (path !== '/phpinfo.php' && isHtml(answer)) continue;
+      // The type says little: many servers call everything HTML. The first bytes tell.
+      if (path !== '/phpinfo.php' && /^\s*<(!doctype|html)/i.test(answer.body.slice(0, 200))) continue;
       const begins = answer.bodyBytes.toString('latin1', 0, FIRST_BYTES);
       if (!(typeof pattern === 'string' ? begins.startsWith(pattern) : pattern.test(begins))) continue;
       const secret = /key|password|settings|database|\.git|backup/.test(what);

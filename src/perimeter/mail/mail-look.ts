@@ -1,13 +1,14 @@
 /** Looks at one name: its mail records, who may issue for it, what dangles, whether its zone can be copied, whether it is signed. */
 
 import { isIP } from 'node:net';
-import { dnsQuery } from '../perimeter-dns.ts';
+import { dnsQuery, readMessage, signedQuery } from '../perimeter-dns.ts';
 import type { Gate } from '../perimeter-gate.ts';
 import { ask } from '../perimeter-http.ts';
 import { createLink } from '../perimeter-link.ts';
 import { decideName, type Scope } from '../perimeter-scope.ts';
 import type { SeenNames } from '../perimeter-service.ts';
 import { fix, oneLine, type Weakness } from '../perimeter-weakness.ts';
+import { type Anchors, type AskDns, ROOT_ANCHORS, validate } from './mail-dnssec.ts';
 import { judgeDkim, judgeDmarc, judgeMtaSts, judgeSpf } from './mail-policies.ts';
 import { type Names, systemNames } from './mail-resolver.ts';
 
@@ -23,7 +24,18 @@ export interface NameOrder {
   /** Port of name servers, where it is another than 53 (tests). */
   readonly dnsPort?: number;
   readonly selectors?: readonly string[];
+  readonly askDns?: AskDns;
+  readonly anchors?: Anchors;
 }
+
+const throughResolver =
+  (gate: Gate): AskDns =>
+  async (name, type) => {
+    const answer = await gate.askResolver(signedQuery(name, type));
+    const message = answer ? readMessage(answer) : null;
+    // Truncated, or refused: not known.
+    return message && (message.flags & 0x0200) === 0 && [0, 3].includes(message.flags & 15) ? message : null;
+  };
 
 /** Selectors that the large senders use; others cannot be listed from outside. */
 const SELECTORS = [
@@ -100,6 +112,34 @@ export async function lookName(o: NameOrder): Promise<SeenNames & { notSeen: rea
     const servers = await nameServers(o, names, ns);
     found.push(...servers.found);
     notSeen.push(...servers.notSeen);
+    const signed = await validate(o.askDns ?? throughResolver(o.gate), name, o.nowMs, o.anchors ?? ROOT_ANCHORS);
+    if (signed.state === 'bogus')
+      found.push(
+        weakness(
+          name,
+          'dnssec-bogus',
+          'high',
+          `The signatures of ${name} do not hold`,
+          'Resolvers that check refuse the whole zone.',
+          signed.why,
+          `delv @1.1.1.1 ${name} SOA +rtrace`,
+          'Sign the zone again, and see that DS and DNSKEY belong together (BIND: dnssec-policy default).',
+        ),
+      );
+    else if (signed.state === 'unsigned')
+      found.push(
+        weakness(
+          name,
+          'dnssec-missing',
+          'low',
+          `${name} is not signed (DNSSEC)`,
+          'Answers can be forged on the way.',
+          signed.why,
+          `dig ${name} DNSKEY +dnssec`,
+          'BIND: dnssec-policy default; then hand the DS record to the registrar.',
+        ),
+      );
+    else if (signed.state === 'unknown') notSeen.push(`DNSSEC of ${name}: ${signed.why}`);
   }
   found.push(...(await dangling(o, names)));
   for (const look of o.lookAlikes.slice(0, 2000)) {
@@ -288,10 +328,9 @@ async function nameServers(
   o: NameOrder,
   names: Names,
   ns: readonly string[],
-): Promise<{ found: Weakness[]; notSeen: string[]; reachable: { host: string; address: string }[] }> {
+): Promise<{ found: Weakness[]; notSeen: string[] }> {
   const found: Weakness[] = [];
   const notSeen: string[] = [];
-  const reachable: { host: string; address: string }[] = [];
   const port = o.dnsPort ?? 53;
   for (const server of ns.slice(0, 8)) {
     for (const address of (await names.addresses(server)).slice(0, 2)) {
@@ -300,7 +339,6 @@ async function nameServers(
         notSeen.push(`The name server ${server} is not in the scope: zone transfer was not asked`);
         continue;
       }
-      reachable.push({ host: server, address });
       const records = await transfer(o.gate, address, port, o.name);
       if (records > 0)
         found.push(
@@ -318,7 +356,7 @@ async function nameServers(
         );
     }
   }
-  return { found, notSeen: [...new Set(notSeen)], reachable };
+  return { found, notSeen: [...new Set(notSeen)] };
 }
 
 /** How many records the first message of a transfer carries; the rest is not read (RFC 5936). */

@@ -82,7 +82,10 @@ export const dicom: Probe = {
   ports: [104, 11112, 2761, 2762, 4242],
   anywhere: true,
   look: async (context) => {
-    const link = await talk(context, 'dicom association', { timeMs: 3000, bytesMax: ANSWER_BYTES_MAX });
+    const link = await talk(context, 'dicom association', {
+      timeMs: context.port < 1024 ? 4000 : 2000,
+      bytesMax: ANSWER_BYTES_MAX,
+    });
     if (!link) return null;
     try {
       link.write(associateRequest('ANY-SCP', 'ASEPSIS'));

@@ -39,6 +39,11 @@ const TECHNOLOGIES: readonly (readonly [RegExp, string])[] = [
   [/typo3(temp|conf)/, 'TYPO3'],
 ];
 
+const PORTS: readonly number[] = [
+  80, 443, 8080, 8443, 8000, 8008, 8081, 8888, 3000, 5000, 9090, 9200, 2375, 2376, 6443, 10250, 8042, 10443,
+];
+const FIRST_MS = 1500;
+
 function softwareOf(answer: HttpAnswer): Software[] {
   const headers = `${answer.headers.server ?? ''} ${answer.headers['x-powered-by'] ?? ''}`;
   const body = answer.body.slice(0, 65_536);
@@ -62,9 +67,11 @@ export function faviconHash(bytes: Buffer): number {
 
 export const http: Probe = {
   service: 'http',
-  ports: [80, 443, 8080, 8443, 8000, 8008, 8081, 8888, 3000, 5000, 9090, 9200, 2375, 2376, 6443, 10250, 8042, 10443],
+  ports: PORTS,
   anywhere: true,
   look: async (context) => {
+    // Elsewhere than on its usual ports a short time decides whether it is HTTP at all.
+    if (!PORTS.includes(context.port) && !(await ask(context, '/', { timeMs: FIRST_MS, bodyMax: 1024 }))) return null;
     const redirects = await follow(context, '/');
     const first = redirects.last;
     if (!first) return null;

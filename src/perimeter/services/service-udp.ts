@@ -2,7 +2,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { isIP } from 'node:net';
-import { dnsQuery } from '../perimeter-dns.ts';
+import { dnsQuery, readMessage } from '../perimeter-dns.ts';
 import type { ProbeContext } from '../perimeter-probe.ts';
 import { at, fix, oneLine, type ServiceView, type Weakness } from '../perimeter-weakness.ts';
 
@@ -47,15 +47,8 @@ const dns: UdpProbe = {
       answer && answer.length >= 12 && answer.readUInt16BE(0) === query.readUInt16BE(0) ? answer.readUInt16BE(2) : 0;
     const recursion = (flags & 0x8080) === 0x8080 && (flags & 15) !== 5;
     const where = at(context.host, context.port);
-    // A TXT answer ends with its text: a length and the bytes.
-    const tail =
-      version && version.length > 12 && (version.readUInt16BE(2) & 15) === 0 && version.readUInt16BE(6) > 0
-        ? oneLine(
-            version
-              .toString('latin1', version.length - Math.min(64, version.length - 12))
-              .replace(/^.*[^\x20-\x7e]/s, ''),
-          )
-        : '';
+    const told = version ? readMessage(version)?.answers.find(({ type }) => type === 16)?.data : undefined;
+    const tail = told ? oneLine(told.toString('latin1', 1, 1 + Math.min(64, told[0] ?? 0))) : '';
     const weaknesses: Weakness[] = [];
     if (recursion)
       weaknesses.push({

@@ -7,7 +7,14 @@ import { type AddressInfo, createConnection, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-const PATHS = [...(process.env.PATH ?? '').split(':'), '/usr/sbin', '/sbin', '/usr/bin', '/usr/local/bin'];
+const PATHS = [
+  ...(process.env.PATH ?? '').split(':'),
+  '/usr/sbin',
+  '/sbin',
+  '/usr/bin',
+  '/usr/local/bin',
+  '/usr/lib/postfix/sbin',
+];
 export const program = (name: string): string | null =>
   PATHS.map((path) => join(path, name)).find((path) => existsSync(path)) ?? null;
 export const has = (...names: string[]): boolean => names.every((name) => program(name) !== null);
@@ -71,6 +78,8 @@ export function openLab(): Lab {
       const child = spawn(path, args, {
         cwd: o.cwd ?? dir,
         stdio: [o.input ? 'pipe' : 'ignore', 'pipe', 'pipe'],
+        // Some servers signal their whole process group when they end: it is theirs alone.
+        detached: true,
         env: { ...process.env, ...o.env },
       });
       let said = '';
@@ -111,8 +120,13 @@ export function openLab(): Lab {
       for (const child of running) {
         if (child.exitCode !== null || child.signalCode !== null) continue;
         const ended = once(child, 'exit');
-        child.kill('SIGTERM');
-        const timer = setTimeout(() => child.kill('SIGKILL'), 1500);
+        const signal = (name: 'SIGTERM' | 'SIGKILL') => {
+          try {
+            process.kill(-(child.pid as number), name);
+          } catch {}
+        };
+        signal('SIGTERM');
+        const timer = setTimeout(() => signal('SIGKILL'), 1500);
         await ended;
         clearTimeout(timer);
       }

@@ -104,10 +104,9 @@ async function robot(talker: Talker, profile: TlsProfile): Promise<boolean> {
   const ciphers = [...CIPHER_NAMES.keys()].filter((code) => names.includes(cipherName(code)));
   if (ciphers.length === 0) return false;
   const answersOf = async (finish: boolean): Promise<string[]> => {
-    const answers: string[] = [];
-    for (const kind of ['right', 'wrong-start', 'zero-missing', 'zero-early', 'wrong-version'] as const) {
+    const one = async (kind: string): Promise<string | null> => {
       const started = await begin(talker, 'robot', { ciphers });
-      if (!started?.leaf) return [];
+      if (!started?.leaf) return null;
       const { link, version, leaf } = started;
       try {
         const key = createPublicKey(new X509Certificate(leaf).publicKey.export({ type: 'spki', format: 'pem' }));
@@ -127,19 +126,16 @@ async function robot(talker: Talker, profile: TlsProfile): Promise<boolean> {
           readRecord(link),
           new Promise<'waiting'>((resolve) => setTimeout(resolve, 900, 'waiting')),
         ]);
-        answers.push(
-          answer === 'waiting'
-            ? 'waiting'
-            : answer === null
-              ? (link.ended ?? 'closed')
-              : typeof answer === 'string'
-                ? answer
-                : `${answer.type}:${answer.body[1] ?? ''}`,
-        );
+        if (answer === 'waiting') return answer;
+        if (answer === null) return link.ended ?? 'closed';
+        return typeof answer === 'string' ? answer : `${answer.type}:${answer.body[1] ?? ''}`;
       } finally {
         link.close();
       }
-    }
+    };
+    const answers = (
+      await Promise.all(['right', 'wrong-start', 'zero-missing', 'zero-early', 'wrong-version'].map(one))
+    ).filter((answer) => answer !== null);
     return answers;
   };
   for (const finish of [true, false]) {

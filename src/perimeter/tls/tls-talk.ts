@@ -45,7 +45,7 @@ const HANDSHAKE = {
   status: 22,
 } as const;
 
-export function createTalker(gate: Gate, target: TlsTarget): Talker {
+export function createTalker(gate: Gate, target: TlsTarget, answerMs = ANSWER_MS): Talker {
   let connections = 0;
   const name = target.name ?? (isIP(target.host) ? undefined : target.host);
   const connect: Talker['connect'] = async (purpose) => {
@@ -53,7 +53,7 @@ export function createTalker(gate: Gate, target: TlsTarget): Talker {
     const opened = await gate.open(target, `tls ${purpose}`);
     if (opened.kind === 'refused') return 'refused';
     if (opened.kind !== 'open') return 'closed';
-    const link = createLink(opened.socket, { timeMs: ANSWER_MS, bytesMax: BYTES_MAX });
+    const link = createLink(opened.socket, { timeMs: answerMs, bytesMax: BYTES_MAX });
     if (target.startTls && !(await startTls(link, target.startTls, name ?? target.host))) {
       link.close();
       return 'no-starttls';
