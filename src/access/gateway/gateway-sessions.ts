@@ -65,7 +65,18 @@ export type Found =
   | { readonly ok: false; readonly why: 'none' | 'over' | 'idle' | 'bound' | 'locked' };
 
 /** What of a browser a session is bound to. */
-export const agentKey = (userAgent: string): string => secretHash(userAgent.slice(0, 512)).slice(0, 16);
+export function agentKey(userAgent: string): string {
+  let key = agents.get(userAgent);
+  if (key === undefined) {
+    key = secretHash(userAgent.slice(0, 512)).slice(0, 16);
+    if (agents.size >= AGENTS_MAX) agents.clear();
+    agents.set(userAgent, key);
+  }
+  return key;
+}
+/** A hospital has some dozens of browsers. */
+const AGENTS_MAX = 2000;
+const agents = new Map<string, string>();
 
 const fresh = (factors: readonly SessionFactor[]): number =>
   Math.max(0, ...factors.filter((factor) => factor.kind !== 'password').map((factor) => factor.atMs));
