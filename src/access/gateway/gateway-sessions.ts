@@ -94,8 +94,11 @@ function sessionOf(row: Row): GatewaySession {
   };
 }
 
-const docOf = ({ id: _, lastSeenMs: __, factorMs: ___, groups, ...rest }: GatewaySession): string =>
-  JSON.stringify({ ...rest, groups: [...groups] });
+function docOf(session: GatewaySession): string {
+  const doc: Record<string, unknown> = { ...session, groups: [...session.groups] };
+  for (const name of ['id', 'lastSeenMs', 'factorMs']) delete doc[name];
+  return JSON.stringify(doc);
+}
 
 export function openSessions(db: Db, clock: Clock) {
   const tokens = new Map<string, { session: GatewaySession; host: string }>();
