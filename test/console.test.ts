@@ -30,6 +30,7 @@ const PAGES = [
   `/responses?id=${id('rsp', 1)}`,
   '/assets',
   `/assets?id=${id('ast', 2)}`,
+  '/access',
   '/accounts',
   '/network',
   `/network?id=${id('fnd', 1)}`,

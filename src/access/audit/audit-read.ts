@@ -128,7 +128,7 @@ function unixPlace(path: string, name: string, text: string): { root: string; ki
     const kind = name.replace(/\.txt$/, '');
     return { root, kind: kind.startsWith('sshd') ? 'sshd' : kind, pam: false };
   }
-  if (/sshd_config/.test(name) || (/\.conf$/.test(name) && folder === 'sshd_config.d'))
+  if (/sshd_config/.test(name) || (name.endsWith('.conf') && folder === 'sshd_config.d'))
     return { root: folder === 'sshd_config.d' ? dirname(root) : root, kind: 'sshd', pam: false };
   if (
     /^\s*(?:PasswordAuthentication|AuthenticationMethods|PermitRootLogin|KbdInteractiveAuthentication)\s/im.test(

@@ -56,7 +56,7 @@ export function strongSwan(input: AuditInput, text: string, name: string): void 
       remote.map((one) =>
         /^eap-(?:tls|sim|aka)|^pubkey|^rsa|^ecdsa/.test(one)
           ? 'certificate'
-          : /^psk/.test(one)
+          : one.startsWith('psk')
             ? 'psk'
             : /^(?:eap|xauth)/.test(one)
               ? 'password'

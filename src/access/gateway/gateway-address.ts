@@ -2,6 +2,8 @@
 
 import { BlockList, isIPv4, isIPv6 } from 'node:net';
 
+/** Addresses whose answer is remembered by a set of networks. */
+const KNOWN_MAX = 20_000;
 const MAPPED = /^::ffff:(\d{1,3}(?:\.\d{1,3}){3})$/i;
 
 /** The one spelling of an address (`::ffff:192.0.2.1` is `192.0.2.1`, RFC 4291 section 2.5.5.2), or null. */
@@ -53,7 +55,19 @@ export function networkSet(texts: readonly string[]): NetworkSet | null {
     else return null;
   }
   if (texts.length === 0) return { has: () => false };
-  return { has: (address) => list.check(address, address.includes(':') ? 'ipv6' : 'ipv4') };
+  // The same few addresses ask again and again, and each look-up makes objects outside of JavaScript.
+  const known = new Map<string, boolean>();
+  return {
+    has(address) {
+      let found = known.get(address);
+      if (found === undefined) {
+        found = list.check(address, address.includes(':') ? 'ipv6' : 'ipv4');
+        if (known.size >= KNOWN_MAX) known.clear();
+        known.set(address, found);
+      }
+      return found;
+    },
+  };
 }
 
 /**

@@ -111,9 +111,9 @@ function reachFaults(reached: IncomingMessage, as: 'nobody' | 'anna'): string[] 
     faults.push('reached what is the administrators’');
   const known = as === 'anna' && path !== '/public/info';
   if ((headers['x-asepsis-user'] ?? '') !== (known ? 'anna' : ''))
-    faults.push(`was told user ${headers['x-asepsis-user']}`);
+    faults.push(`was told user ${String(headers['x-asepsis-user'])}`);
   if ((headers['x-asepsis-groups'] ?? '') !== (known ? 'doctors' : ''))
-    faults.push(`was told groups ${headers['x-asepsis-groups']}`);
+    faults.push(`was told groups ${String(headers['x-asepsis-groups'])}`);
   // In the spelling of CGI no other header becomes one of ours.
   const cgi = reached.rawHeaders.filter((_, i) => i % 2 === 0).map((name) => name.toUpperCase().replaceAll('-', '_'));
   const times = (name: string) => cgi.filter((one) => one === name).length;
@@ -129,6 +129,7 @@ function reachFaults(reached: IncomingMessage, as: 'nobody' | 'anna'): string[] 
     'X_HTTP_METHOD',
   ])
     if (times(name) > 0) faults.push(`${name} came through`);
-  if ((headers['x-forwarded-for'] ?? '127.0.0.1') !== '127.0.0.1') faults.push(`address ${headers['x-forwarded-for']}`);
+  if ((headers['x-forwarded-for'] ?? '127.0.0.1') !== '127.0.0.1')
+    faults.push(`address ${String(headers['x-forwarded-for'])}`);
   return faults.map((fault) => `${fault} (${reached.method} ${reached.url})`);
 }

@@ -199,7 +199,7 @@ export async function startGateway(o: {
   const gateway = await openGateway({ folder: o.folder, config, clock: systemClock, send, alarm: o.alarm });
   const server = await listen(gateway, (entry, message) => o.say(`${message}: ${JSON.stringify(entry)}`));
   let changed = statSync(o.file).mtimeMs;
-  const timer = setInterval(async () => {
+  const look = async () => {
     const now = statSync(o.file, { throwIfNoEntry: false })?.mtimeMs ?? changed;
     if (now === changed) return;
     changed = now;
@@ -210,7 +210,8 @@ export async function startGateway(o: {
     } catch (error) {
       o.alarm('access-gateway-config', `The gateway keeps its old settings: ${(error as Error).message}`);
     }
-  }, RELOAD_MS);
+  };
+  const timer = setInterval(() => void look(), RELOAD_MS);
   return {
     gateway,
     port: server.port,

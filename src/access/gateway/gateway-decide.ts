@@ -35,7 +35,8 @@ export type Verdict =
   | { readonly kind: 'sign-in' | 'step-up'; readonly app: App; readonly need: Need; readonly target: Target }
   | { readonly kind: 'deny'; readonly app: App | null; readonly status: 400 | 403 | 421; readonly why: string };
 
-const JWT_REUSE_MS = 60_000;
+/** A token is handed out again until a minute before it ends. */
+const JWT_REUSE_MS = 240_000;
 const JWT_LIFE_SEC = 300;
 const GROUPS_IN_HEADER_MAX = 100;
 
@@ -116,6 +117,9 @@ export function decide(gateway: Gateway, question: Question): Verdict {
   if ('refused' in target) return refused(400, target.refused, app);
   for (let i = 0; i < question.rawHeaders.length; i += 2) {
     const name = question.rawHeaders[i] as string;
+    const first = name.charCodeAt(0) | 32;
+    // All that is refused begins with an x or holds an underscore; most headers do neither.
+    if (first !== 0x78 && !name.includes('_')) continue;
     if (isOverride(name) && REFUSED_OVERRIDES.has(headerKey(name))) return refused(400, 'override', app);
     // Who only answers a question cannot strip: `X-Asepsis_User` is `X-Asepsis-User` to CGI and WSGI, and nobody's honest header.
     if (question.forwarded && name.includes('_') && claimsIdentity(name, app)) return refused(400, 'underscore', app);

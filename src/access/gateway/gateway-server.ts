@@ -215,9 +215,11 @@ function lookAfter(gateway: Gateway): () => void {
   const recheck = setInterval(() => {
     if (checking) return;
     checking = true;
-    recheckAccounts(gateway).finally(() => {
-      checking = false;
-    });
+    void recheckAccounts(gateway)
+      .catch(() => {})
+      .finally(() => {
+        checking = false;
+      });
   }, RECHECK_MS);
   look.unref();
   recheck.unref();

@@ -65,7 +65,18 @@ export type Found =
   | { readonly ok: false; readonly why: 'none' | 'over' | 'idle' | 'bound' | 'locked' };
 
 /** What of a browser a session is bound to. */
-export const agentKey = (userAgent: string): string => secretHash(userAgent.slice(0, 512)).slice(0, 16);
+export function agentKey(userAgent: string): string {
+  let key = agents.get(userAgent);
+  if (key === undefined) {
+    key = secretHash(userAgent.slice(0, 512)).slice(0, 16);
+    if (agents.size >= AGENTS_MAX) agents.clear();
+    agents.set(userAgent, key);
+  }
+  return key;
+}
+/** A hospital has some dozens of browsers. */
+const AGENTS_MAX = 2000;
+const agents = new Map<string, string>();
 
 const fresh = (factors: readonly SessionFactor[]): number =>
   Math.max(0, ...factors.filter((factor) => factor.kind !== 'password').map((factor) => factor.atMs));
@@ -83,8 +94,11 @@ function sessionOf(row: Row): GatewaySession {
   };
 }
 
-const docOf = ({ id: _, lastSeenMs: __, factorMs: ___, groups, ...rest }: GatewaySession): string =>
-  JSON.stringify({ ...rest, groups: [...groups] });
+function docOf(session: GatewaySession): string {
+  const doc: Record<string, unknown> = { ...session, groups: [...session.groups] };
+  for (const name of ['id', 'lastSeenMs', 'factorMs']) delete doc[name];
+  return JSON.stringify(doc);
+}
 
 export function openSessions(db: Db, clock: Clock) {
   const tokens = new Map<string, { session: GatewaySession; host: string }>();

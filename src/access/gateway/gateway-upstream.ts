@@ -122,15 +122,18 @@ async function finishOidc(visit: Visit, upstream: OidcUpstreamConfig): Promise<v
     visit,
     upstream.name,
     {
-      name: String(said[upstream.user_claim] ?? ''),
-      display: String(said.name ?? said[upstream.user_claim] ?? ''),
-      email: String(said.email ?? ''),
+      name: word(said[upstream.user_claim]),
+      display: word(said.name) || word(said[upstream.user_claim]),
+      email: word(said.email),
       groups: strings(said[upstream.groups_claim]),
       twoFactor: words.some((word) => upstream.two_factor_values.includes(word as string)),
     },
     pending.goal,
   );
 }
+
+/** A claim that is text; everything else is nobody's name. */
+const word = (value: unknown): string => (typeof value === 'string' ? value : '');
 
 const strings = (value: unknown): string[] =>
   (Array.isArray(value) ? value : value === undefined || value === null ? [] : [value])
@@ -262,9 +265,9 @@ async function finishSaml(visit: Visit, upstream: SamlUpstreamConfig): Promise<v
     visit,
     upstream.name,
     {
-      name: String(user ?? ''),
-      display: String(said.displayName ?? user ?? ''),
-      email: String(said.mail ?? said.email ?? ''),
+      name: word(user),
+      display: word(said.displayName) || word(user),
+      email: word(said.mail) || word(said.email),
       groups: strings(said[upstream.groups_attribute]),
       twoFactor: upstream.two_factor_values.includes(context),
     },

@@ -258,6 +258,10 @@ function readOne(state: State, path: string): Answer {
     '/v1/accounts': { items: [], next: null },
     '/v1/network/flows': { items: state.many === 0 ? [] : networkFlows, next: null },
     '/v1/network/routers': { items: state.many === 0 ? [] : networkRouters, next: null },
+    '/v1/access': state.many === 0 ? data.ACCESS_EMPTY : data.ACCESS,
+    '/v1/access/sessions': { items: data.ACCESS_SESSIONS, next: null },
+    '/v1/access/held': { items: data.ACCESS_HELD, next: null },
+    '/v1/access/emergencies': { items: data.ACCESS_EMERGENCIES, next: null },
     '/v1/pipeline': { events: 1_240_000, seq: 900, durable_seq: 900, last_seq: 900, per_sec: 1240, lag_ms: 12 },
     '/v1/audit/verify': { ok: true, entries: 300, first_bad: null, reason: null },
     '/v1/me/passkeys': {

@@ -348,3 +348,104 @@ export const responseStatus = {
   bouncers: 1,
   dropped: [{ range: '45.9.148.10', packets: 1204 }],
 };
+
+const NOW = '2026-11-25T02:14:00.000Z';
+const missingAccount = (name: string, service: string, second_factor: string, privileged: boolean, what: string) => ({
+  id: `acc_${name.padEnd(26, '0').slice(0, 26)}`,
+  name,
+  service,
+  privileged,
+  external: service === 'Entra ID',
+  second_factor,
+  evidence: [{ what, seen: NOW }],
+  first_seen: NOW,
+  last_seen: NOW,
+  exercise: false,
+});
+/** The Access page on the first day, and later. */
+export const ACCESS_EMPTY = { services: [], missing: [], missing_count: 0, whole: true, gateway: null };
+export const ACCESS = {
+  services: [
+    {
+      service: 'Entra ID',
+      external: true,
+      accounts: 1840,
+      enforced: 1603,
+      registered: 96,
+      bypassed: 12,
+      none: 121,
+      unknown: 8,
+    },
+    {
+      service: 'hosp.example',
+      external: false,
+      accounts: 2110,
+      enforced: 0,
+      registered: 310,
+      bypassed: 0,
+      none: 1800,
+      unknown: 0,
+    },
+  ],
+  missing: [
+    missingAccount('breakglass', 'Entra ID', 'registered', true, 'left out of "MFA for all"; a method is registered'),
+    missingAccount(
+      'imaging',
+      'Entra ID',
+      'bypassed',
+      false,
+      'a log-in by IMAP4 went through with the password alone on 2026-11-20',
+    ),
+    missingAccount('mkeller', 'hosp.example', 'none', true, 'no smart card is required and no key is registered'),
+  ],
+  missing_count: 2339,
+  whole: true,
+  gateway: {
+    origin: 'https://login.hosp.example',
+    listens: true,
+    sessions: 2,
+    held: 2,
+    to_review: 1,
+    apps: [
+      { name: 'notes', title: 'Ward notes', hosts: ['notes.hosp.example'], emergency: 'break-glass', proxied: true },
+      { name: 'payroll', title: 'Payroll', hosts: ['pay.hosp.example'], emergency: 'closed', proxied: false },
+    ],
+  },
+};
+const session = (id: string, account: string, name: string, factors: string[], emergency: string | null) => ({
+  id,
+  account,
+  name,
+  address: '10.1.4.17',
+  created: NOW,
+  last_seen: NOW,
+  expires: NOW,
+  factors,
+  locked: false,
+  emergency,
+});
+export const ACCESS_SESSIONS = [
+  session('a', 'anna', 'Anna Weber', ['passkey'], null),
+  session('b', 'break-glass x', 'Dr. Roe, ICU', ['break-glass'], 'notes'),
+];
+export const ACCESS_HELD = [
+  { kind: 'spraying', key: '45.9.148.3', failures: 64, last: NOW, until: NOW },
+  { kind: 'account', key: 'anna', failures: 11, last: NOW, until: NOW },
+];
+export const ACCESS_EMERGENCIES = [
+  {
+    id: 'e1',
+    app: 'notes',
+    person: 'Dr. Roe, ICU',
+    reason: 'Allergies are needed before surgery',
+    how: 'code',
+    address: '10.1.4.17',
+    asked: NOW,
+    opened: NOW,
+    until: NOW,
+    approvals: [],
+    reviewed: null,
+    reviewer: null,
+    note: null,
+  },
+];
