@@ -24,6 +24,9 @@ export const PAGES = [
   { to: '/sources', key: 's', name: 'sources', group: 'evidence' },
   { to: '/access', key: 'c', name: 'access', group: 'rooms' },
   { to: '/network', key: 'n', name: 'network', group: 'rooms' },
+  { to: '/rules', key: 'r', name: 'rules', group: 'rooms' },
+  { to: '/hunt', key: 'h', name: 'hunt', group: 'rooms' },
+  { to: '/attack', key: 'k', name: 'attack', group: 'rooms' },
   { to: '/settings', key: 't', name: 'settings', group: 'desk' },
 ] as const satisfies readonly DeskPage[];
 

@@ -139,7 +139,7 @@ export function ruleRoutes(app: TypedApp, services: RoomServices, parts: RoutePa
       return { items: rules.map(row), next: null };
     },
   );
-  app.put(
+  app.post(
     '/v1/detection/rules/:id/enabled',
     {
       config: { access: 'lead' },
