@@ -90,7 +90,7 @@ interface Resume {
 
 export function createHunts(services: RoomServices, streamId: string): Hunts {
   const { store, clock, archive, dataDir } = services;
-  const folder = join(dataDir, 'detection', 'hunts');
+  const folder = () => join(dataDir, 'detection', 'hunts');
   const now = () => rfc3339(clock.now());
   const running = new Map<string, AbortController>();
   let queue: Promise<void> = Promise.resolve();
@@ -102,7 +102,7 @@ export function createHunts(services: RoomServices, streamId: string): Hunts {
     ]);
   const get = async (id: string): Promise<Hunt | null> =>
     ((await store.records.get(COLLECTION, id))?.doc as Hunt | undefined) ?? null;
-  const fileOf = (id: string, kind: 'text' | 'json') => join(folder, `${id}.${kind}`);
+  const fileOf = (id: string, kind: 'text' | 'json') => join(folder(), `${id}.${kind}`);
   const write = async (file: string, text: string) => {
     await writeFile(`${file}.partial`, text, { mode: 0o600 });
     await rename(`${file}.partial`, file);
@@ -183,7 +183,7 @@ export function createHunts(services: RoomServices, streamId: string): Hunts {
       // A fault of the text is said now, not when its turn comes.
       if (o.kind === 'rule') rulesFromText(o.text);
       else listFromText(o.text);
-      await mkdir(folder, { recursive: true, mode: 0o700 });
+      await mkdir(folder(), { recursive: true, mode: 0o700 });
       await write(fileOf(o.id, 'text'), o.text);
       const hunt: Hunt = {
         id: o.id,
