@@ -45,7 +45,7 @@ export function createDetection(o: {
       responseRoutes(app, services, () => worker);
       ruleRoutes(app, services, {
         engine: o.engine,
-        streamId: o.engine.streamId,
+        streamId: () => o.engine.streamId(),
         rules: () => rulesOf([o.ownRules, join(services.dataDir, 'rules'), ...services.config.rules.folders]),
       });
       const streamId = await o.engine.streamId();
