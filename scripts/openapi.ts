@@ -19,7 +19,7 @@ const PATH = fileURLToPath(new URL('../docs/openapi.json', import.meta.url));
 async function register(app: FastifyInstance, store: Store): Promise<void> {
   registerIngestRoutes(app, { clock: systemClock, exercise: false, eventsPerSecMax: 1 } as never);
   await registerDesk(app, { live: createLiveBus() } as never);
-  await registerRooms(app as unknown as TypedApp, openRooms(store), { store } as never);
+  await registerRooms(app as unknown as TypedApp, openRooms(store), { store, dataDir: tmpdir() } as never);
 }
 
 /** Keys in order, so that the file changes only where the routes do. */

@@ -73,7 +73,10 @@ export interface Running {
 }
 
 /** All rooms that can look or measure today. */
-export function openRooms(store: Store, engine: LiveBridge = { stats: () => null, look: () => {} }): Room[] {
+export function openRooms(
+  store: Store,
+  engine: LiveBridge = { stats: () => null, look: () => {}, streamId: async () => 'detect00' },
+): Room[] {
   const clock = systemClock;
   return [
     createPatching({ store, clock }),
@@ -161,7 +164,11 @@ async function assemble(
   closers.push(() => archive.close());
   let engineStats: LiveStats | null = null;
   let host: PipelineHost | null = null;
-  const rooms = openRooms(store, { stats: () => engineStats, look: () => host?.look() });
+  const rooms = openRooms(store, {
+    stats: () => engineStats,
+    look: () => host?.look(),
+    streamId: async () => stream.streamId,
+  });
   const status = createStatus();
   const storeAlerts = async (raised: readonly Alert[]) => {
     const { alerts, own } = await withoutOwnScans(store.records, clock, raised);

@@ -1,4 +1,4 @@
-/** The archive part by part: distinct values of a column, whether a part may hold a value, events of a part in order of time. */
+/** The archive part by part: distinct values of a column, which values a part may hold, events of a part in order of time. */
 
 import { type ArchiveParts, type EventRecord, type PartCondition, parseEventId } from '../core/index.ts';
 import { timestamp } from './archive-duckdb.ts';
@@ -51,12 +51,12 @@ export function createArchiveParts(streamId: string, withView: WithView): Archiv
           .sort((a, b) => a.time[0] - b.time[0])
           .map((entry) => ({ id: entry.file, rows: entry.rows, timeMs: entry.time })),
       ),
-    mayHold: (part, column, values) =>
+    held: (part, column, values) =>
       withView(async (view) => {
         const entry = partOf(view, part);
-        if (entry === undefined || !INDEXED.has(column)) return true;
+        if (entry === undefined || !INDEXED.has(column)) return values;
         const index = await view.indexes.get(entry);
-        return index === null || values.some((value) => bloomHas(index.bloom, column, value.toLowerCase()));
+        return index === null ? values : values.filter((value) => bloomHas(index.bloom, column, value.toLowerCase()));
       }),
     distinct: (part, column, limit, signal) =>
       withView(async (view) => {

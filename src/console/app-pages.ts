@@ -18,7 +18,7 @@ export const PAGES = [
   { to: '/incidents', key: 'i', name: 'incidents', group: 'now' },
   { to: '/alerts', key: 'a', name: 'alerts', group: 'now' },
   { to: '/findings', key: 'f', name: 'findings', group: 'now' },
-  { to: '/responses', key: 'r', name: 'responses', group: 'now' },
+  { to: '/responses', key: 'b', name: 'responses', group: 'now' },
   { to: '/assets', key: 'd', name: 'assets', group: 'evidence' },
   { to: '/events', key: 'e', name: 'events', group: 'evidence' },
   { to: '/sources', key: 's', name: 'sources', group: 'evidence' },
@@ -26,6 +26,9 @@ export const PAGES = [
   { to: '/network', key: 'n', name: 'network', group: 'rooms' },
   { to: '/patching', key: 'p', name: 'patching', group: 'rooms' },
   { to: '/perimeter', key: 'x', name: 'perimeter', group: 'rooms' },
+  { to: '/rules', key: 'r', name: 'rules', group: 'rooms' },
+  { to: '/hunt', key: 'h', name: 'hunt', group: 'rooms' },
+  { to: '/attack', key: 'k', name: 'attack', group: 'rooms' },
   { to: '/settings', key: 't', name: 'settings', group: 'desk' },
 ] as const satisfies readonly DeskPage[];
 

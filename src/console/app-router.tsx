@@ -74,6 +74,9 @@ const routes = root.addChildren([
     page('/events', () => import('./pages/events-page.tsx')),
     page('/sources', () => import('./pages/sources-page.tsx')),
     page('/network', () => import('./pages/network-page.tsx')),
+    page('/rules', () => import('./pages/rules-page.tsx')),
+    page('/hunt', () => import('./pages/hunt-page.tsx')),
+    page('/attack', () => import('./pages/attack-page.tsx')),
     page('/settings', () => import('./pages/settings-page.tsx')),
   ]),
   createRoute({

@@ -64,8 +64,8 @@ export type PartCondition =
 export interface ArchiveParts {
   /** Parts with events in the range, the oldest first. */
   list(fromMs: number, toMs: number): Promise<readonly ArchivePart[]>;
-  /** False only when the part certainly holds none of the values in that column. */
-  mayHold(part: string, column: NormalisedColumn, values: readonly string[]): Promise<boolean>;
+  /** Those of the values that the part may hold in that column: what its side index rules out is left out. */
+  held(part: string, column: NormalisedColumn, values: readonly string[]): Promise<readonly string[]>;
   /** The different texts of a column, at most `limit`; null when the part is gone. */
   distinct(
     part: string,

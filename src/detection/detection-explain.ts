@@ -7,7 +7,7 @@ import { type Expr, RuleFault, type Test } from './detection-rule.ts';
 
 type Matched = Alert['matched'][number];
 
-function wordsOf(test: Test): string {
+export function wordsOf(test: Test): string {
   switch (test.kind) {
     case 'text':
       return test.pattern.map((piece) => (typeof piece === 'string' ? piece : piece === 1 ? '*' : '?')).join('');

@@ -69,20 +69,22 @@ const COLUMNS = {
   email: ['user', 'target_user'],
 } as const satisfies Record<string, readonly NormalisedColumn[]>;
 
-/** Values that a side index can rule out; null where a look at the index says nothing (networks, names with subdomains). */
-function exactValues(stored: StoredIndicators): Map<NormalisedColumn, string[] | null> {
-  const out = new Map<NormalisedColumn, string[] | null>();
+/**
+ * Columns to look at, each with the values that are asked for as they are: IPv4 addresses have one spelling. Null: distinct
+ * values have to be read, as networks, names with subdomains and digests inside longer texts are not found by equality.
+ */
+function columnsAsked(stored: StoredIndicators): Map<NormalisedColumn, readonly string[] | null> {
+  const out = new Map<NormalisedColumn, readonly string[] | null>();
   const { set } = stored;
+  const plain = set.counts.cidr === 0 && !set.hasV6 && set.counts.address <= EXACT_MAX;
+  const addresses: string[] = [];
+  for (let i = 0; plain && i < set.size; i++) {
+    const { type, value } = set.at(i);
+    if (type === 'address') addresses.push(value);
+  }
   for (const [type, columns] of Object.entries(COLUMNS) as [keyof typeof COLUMNS, readonly NormalisedColumn[]][]) {
     if (set.counts[type] === 0) continue;
-    const exact = (type === 'address' || type === 'hash') && set.counts[type] <= EXACT_MAX;
-    for (const column of columns)
-      if (!exact || out.get(column) === null) out.set(column, null);
-      else out.set(column, out.get(column) ?? []);
-  }
-  for (let i = 0; i < set.size && set.size <= EXACT_MAX; i++) {
-    const { type, value } = set.at(i);
-    for (const column of COLUMNS[type]) out.get(column)?.push(value);
+    for (const column of columns) out.set(column, type === 'address' && plain ? addresses : null);
   }
   return out;
 }
@@ -117,7 +119,7 @@ export async function huntIndicators(
 ): Promise<HuntProgress> {
   const finder = createFinder(stored.set);
   const progress = newProgress();
-  const exact = exactValues(stored);
+  const asked = columnsAsked(stored);
   const paths = new Set<string>();
   for (let i = 0; i < stored.set.size; i++) {
     const { type, value } = stored.set.at(i);
@@ -154,16 +156,21 @@ export async function huntIndicators(
         for await (const event of eventsOf(parts, part.id, null, o, Number.POSITIVE_INFINITY))
           for (const alert of alertsOf(event)) if (!seen.has(alert.id)) seen.set(alert.id, alert);
       }
-      for (const [column, values] of o.deep ? [] : exact) {
-        if (values !== null && !(await parts.mayHold(part.id, column, values))) continue;
-        opened = true;
-        const found = await matching(part, column);
-        for (let i = 0; found !== null && i < found.length; i += VALUES_ASKED_MAX) {
-          const condition = { t: 'column', column, values: found.slice(i, i + VALUES_ASKED_MAX) } as const;
-          for await (const event of eventsOf(parts, part.id, condition, o, EVENTS_OF_VALUES_MAX))
-            for (const alert of alertsOf(event)) if (!seen.has(alert.id)) seen.set(alert.id, alert);
+      // Two columns at once: the archive answers on as many threads.
+      const work = o.deep ? [] : [...asked];
+      const next = async (): Promise<void> => {
+        for (let one = work.pop(); one !== undefined; one = work.pop()) {
+          const [column, values] = one;
+          const wanted = values === null ? await matching(part, column) : await parts.held(part.id, column, values);
+          if (values === null || (wanted?.length ?? 0) > 0) opened = true;
+          for (let i = 0; wanted !== null && i < wanted.length; i += VALUES_ASKED_MAX) {
+            const condition = { t: 'column', column, values: wanted.slice(i, i + VALUES_ASKED_MAX) } as const;
+            for await (const event of eventsOf(parts, part.id, condition, o, EVENTS_OF_VALUES_MAX))
+              for (const alert of alertsOf(event)) if (!seen.has(alert.id)) seen.set(alert.id, alert);
+          }
         }
-      }
+      };
+      await Promise.all([next(), next()]);
       if (!opened) progress.partsSkipped++;
       if (seen.size > 0) await o.onAlerts([...seen.values()]);
       progress.alerts += seen.size;

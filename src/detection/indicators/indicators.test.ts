@@ -196,7 +196,7 @@ test('records that are read whole, skimmed or looked at field by field find the 
               .find(one)
               .map(({ index }) => index),
           ),
-        ].sort();
+        ].sort((a, b) => a - b);
       const expected = found(event({ text }));
       const raw = JSON.stringify({ text });
       expect(found({ ...event({ text }), raw })).toEqual(expected);
@@ -237,7 +237,7 @@ test('no event makes the finder throw, and what is found is in the list', () => 
   const set = setOf('198.51.100.7', 'evil.example', 'http://evil.example/x');
   fc.assert(
     fc.property(
-      fc.string({ unit: fc.constantFrom(...'evil.example:/@198.51.100.7[]-_ \u00e9\ud83d'), maxLength: 60 }),
+      fc.string({ unit: fc.constantFrom(...'evil.example:/@198.51.100.7[]-_ \u00e9\ud83d'.split('')), maxLength: 60 }),
       (text) => {
         for (const { index } of createFinder(set).find(event({ text })))
           expect(text.toLowerCase()).toContain(set.at(index).value);

@@ -1,0 +1,384 @@
+/** Rules: how much each says and how often it is right; on and off, filters proposed from harmless alerts, what is kept silent. */
+
+import { Button, TextInput } from '@mantine/core';
+import { useQueryClient } from '@tanstack/react-query';
+import { Link } from '@tanstack/react-router';
+import { useCallback, useMemo, useState } from 'react';
+import { api } from '../api-client.ts';
+import { useAnswer, useList } from '../api-queries.ts';
+import { useFilters } from '../filters.ts';
+import { PageTop, TextFilter } from '../list-page.tsx';
+import { Empty, Problem } from '../notice.tsx';
+import { useMayRespond } from '../response-form.tsx';
+import { Severity } from '../severity.tsx';
+import { SplitView } from '../split-view.tsx';
+import { texts } from '../texts.ts';
+import { detectionTexts } from '../texts-detection.ts';
+import { didIt } from '../undo.ts';
+import { type TableColumn, VirtualTable } from '../virtual-table.tsx';
+
+const t = detectionTexts.rules;
+type Level = Parameters<typeof Severity>[0]['level'];
+const DAY_MS = 86_400_000;
+const RENEW_MS = 15_000;
+
+interface RuleRow {
+  readonly id: string;
+  readonly title: string;
+  readonly level: Level;
+  readonly kind: string;
+  readonly tags: readonly string[];
+  readonly file: string;
+  readonly enabled: boolean;
+  readonly alerts: number;
+  readonly suppressed: number;
+  readonly real: number;
+  readonly harmless: number;
+  readonly precision: number | null;
+  readonly quarantined: string | null;
+}
+interface Condition {
+  readonly field: string;
+  readonly op: string;
+  readonly value: string;
+}
+interface Suppression {
+  readonly id: string;
+  readonly rule: string | null;
+  readonly conditions: readonly Condition[];
+  readonly until: string;
+  readonly owner: string;
+  readonly reason: string;
+  readonly count: number;
+}
+interface State {
+  readonly groups: number;
+  readonly bytes: number;
+  readonly late: number;
+  readonly evicted: number;
+  readonly suppressed: number;
+  readonly risk: readonly { readonly type: string; readonly value: string; readonly points: number }[];
+}
+
+const stateOf = (rule: RuleRow): string => (rule.quarantined !== null ? t.aside : rule.enabled ? t.on : t.off);
+const COLUMNS: readonly TableColumn<RuleRow>[] = [
+  { id: 'level', header: texts.columns.severity, width: '110px', cell: (rule) => <Severity level={rule.level} /> },
+  { id: 'title', header: t.columns.title, width: 'minmax(0, 1fr)', main: true, cell: (rule) => rule.title },
+  { id: 'kind', header: t.columns.kind, width: '140px', minTablePx: 760, cell: (rule) => rule.kind },
+  { id: 'alerts', header: t.columns.alerts, width: '120px', end: true, minTablePx: 520, cell: (rule) => rule.alerts },
+  {
+    id: 'precision',
+    header: t.columns.precision,
+    width: '100px',
+    end: true,
+    minTablePx: 620,
+    cell: (rule) => (rule.precision === null ? t.unjudged : t.precision(rule.precision)),
+  },
+  { id: 'on', header: t.columns.on, width: '90px', cell: stateOf },
+];
+const NO_PARAMS = {};
+
+export default function RulesPage() {
+  const [filters, setFilters] = useFilters();
+  const whole = useList<RuleRow>('/v1/detection/rules', NO_PARAMS);
+  const state = useAnswer<State>('/v1/detection/state', true, RENEW_MS).data;
+  const text = filters.text?.toLowerCase();
+  const items = useMemo(
+    () =>
+      text === undefined
+        ? whole.items
+        : whole.items.filter(({ id, title, tags }) => `${id} ${title} ${tags.join(' ')}`.toLowerCase().includes(text)),
+    [whole.items, text],
+  );
+  const onOpen = useCallback((rule: RuleRow, replace: boolean) => setFilters({ id: rule.id }, replace), [setFilters]);
+  const opened = whole.items.find(({ id }) => id === filters.id);
+  const on = whole.items.filter((rule) => rule.enabled && rule.quarantined === null).length;
+  return (
+    <SplitView
+      title={t.page}
+      detailLabel={t.detail}
+      onClose={() => setFilters({ id: undefined })}
+      detail={opened === undefined ? null : <RuleDetail key={opened.id} rule={opened} onChanged={whole.reset} />}
+      list={
+        <div className="page">
+          <PageTop
+            title={t.page}
+            answer={
+              whole.loading
+                ? texts.loading
+                : t.answer({
+                    on,
+                    off: whole.items.filter(({ enabled }) => !enabled).length,
+                    quarantined: whole.items.filter(({ quarantined }) => quarantined !== null).length,
+                    suppressed: state?.suppressed ?? 0,
+                  })
+            }
+          >
+            <TextFilter label={texts.filters.text} />
+          </PageTop>
+          {state && <p className="dim">{t.state({ ...state, mb: Math.round(state.bytes / 1e6) })}</p>}
+          <Silenced />
+          <VirtualTable
+            label={t.page}
+            list={{ ...whole, items }}
+            columns={COLUMNS}
+            selectedId={filters.id}
+            onOpen={onOpen}
+            hrefOf={(rule) => `/rules?id=${encodeURIComponent(rule.id)}`}
+            place={`rules ${text ?? ''}`}
+            empty={
+              text === undefined ? (
+                <Empty title={t.none} command={t.noneCommand}>
+                  {t.noneText}
+                </Empty>
+              ) : (
+                <Empty title={texts.filters.nothing}>{texts.filters.nothingText}</Empty>
+              )
+            }
+          />
+        </div>
+      }
+    />
+  );
+}
+
+const conditionText = ({ field, op, value }: Condition): string => `${field} ${op} ${value}`;
+
+/** What is kept silent, by whom and until when; each can be taken back. */
+function Silenced() {
+  const client = useQueryClient();
+  const { analyst } = useMayRespond();
+  const path = '/v1/detection/suppressions';
+  const { data } = useAnswer<{ readonly items: readonly Suppression[] }>(path, true, RENEW_MS);
+  if (!data || data.items.length === 0) return null;
+  const undo = async (one: Suppression) => {
+    await api.delete(`${path}/${one.id}`);
+    await client.invalidateQueries({ queryKey: ['answer', path] });
+    didIt(t.saidBack);
+  };
+  return (
+    <details className="panel">
+      <summary>
+        <h2>
+          {t.suppressions} ({data.items.length})
+        </h2>
+      </summary>
+      <ul className="plain-list">
+        {data.items.map((one) => (
+          <li key={one.id}>
+            <span>
+              {one.rule ?? t.anyRule}
+              {one.conditions.length > 0 && `: ${one.conditions.map(conditionText).join(' · ')}`}
+            </span>{' '}
+            <span className="dim">
+              {t.suppression({ owner: one.owner, until: one.until.slice(0, 10), count: one.count })} · {one.reason}
+            </span>{' '}
+            {analyst && <Button onClick={() => void undo(one)}>{t.takeBack}</Button>}
+          </li>
+        ))}
+      </ul>
+    </details>
+  );
+}
+
+function RuleDetail({ rule, onChanged }: { rule: RuleRow; onChanged: () => void }) {
+  const { lead } = useMayRespond();
+  const [reason, setReason] = useState('');
+  const [error, setError] = useState<unknown>(null);
+  const set = async (enabled: boolean, why: string) => {
+    setError(null);
+    try {
+      await api.post(`/v1/detection/rules/${encodeURIComponent(rule.id)}/enabled`, { enabled, reason: why });
+      didIt(enabled ? t.saidOn(rule.title) : t.saidOff(rule.title), () => set(!enabled, why));
+      onChanged();
+    } catch (failure) {
+      setError(failure);
+    }
+  };
+  return (
+    <article className="detail">
+      <header className="detail-head">
+        <h2>{rule.title}</h2>
+        <p>
+          <Severity level={rule.level} /> <span className="dim">{stateOf(rule)}</span>
+        </p>
+      </header>
+      <p>{t.sentence(rule)}</p>
+      {rule.quarantined !== null && <p className="notice notice-problem">{rule.quarantined}</p>}
+      <dl className="facts">
+        <div>
+          <dt>id</dt>
+          <dd className="mono">{rule.id}</dd>
+        </div>
+        <div>
+          <dt>ATT&amp;CK</dt>
+          <dd>{rule.tags.join(', ')}</dd>
+        </div>
+      </dl>
+      <p>
+        <Link to="/alerts" search={{ rule: rule.id }}>
+          {t.showAlerts}
+        </Link>
+      </p>
+      <Problem error={error} />
+      {lead && (
+        <form
+          className="inline-form"
+          aria-label={t.columns.on}
+          onSubmit={(event) => {
+            event.preventDefault();
+            if (reason.trim() !== '') void set(!rule.enabled, reason.trim());
+          }}
+        >
+          <TextInput
+            label={t.reason}
+            value={reason}
+            maxLength={400}
+            required
+            onChange={(event) => setReason(event.currentTarget.value)}
+          />
+          <Button type="submit">{rule.enabled ? t.switchOff : t.switchOn}</Button>
+        </form>
+      )}
+      <Tune rule={rule} />
+      <Explain rule={rule} />
+    </article>
+  );
+}
+
+interface Tuned {
+  readonly sentence: string;
+  readonly proposals: readonly { readonly conditions: readonly Condition[]; readonly sentence: string }[];
+}
+
+function Tune({ rule }: { rule: RuleRow }) {
+  const { analyst } = useMayRespond();
+  const client = useQueryClient();
+  const [tuned, setTuned] = useState<Tuned | null>(null);
+  const [error, setError] = useState<unknown>(null);
+  if (!analyst) return null;
+  const guard = (work: () => Promise<void>) => {
+    setError(null);
+    work().catch(setError);
+  };
+  const use = (conditions: readonly Condition[]) =>
+    guard(async () => {
+      const until = new Date(Date.now() + 90 * DAY_MS).toISOString();
+      const body = { rule: rule.id, conditions, until, reason: t.silentReason };
+      const made = await api.post<Suppression>('/v1/detection/suppressions', body);
+      const renew = () => client.invalidateQueries({ queryKey: ['answer', '/v1/detection/suppressions'] });
+      await renew();
+      didIt(t.saidSilent, async () => {
+        await api.delete(`/v1/detection/suppressions/${made.id}`);
+        await renew();
+      });
+    });
+  return (
+    <section>
+      <h3>{t.tune}</h3>
+      <Button onClick={() => guard(async () => setTuned(await api.post('/v1/detection/tune', { rule: rule.id })))}>
+        {t.tune}
+      </Button>
+      <Problem error={error} />
+      {tuned && tuned.proposals.length === 0 && <p>{tuned.sentence}</p>}
+      <ul className="plain-list">
+        {tuned?.proposals.map((one) => (
+          <li key={one.sentence}>
+            {one.sentence} <Button onClick={() => use(one.conditions)}>{t.tuneUse}</Button>
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+interface Why {
+  readonly what: string;
+  readonly holds: boolean;
+  readonly field: string | null;
+  readonly asked: string | null;
+  readonly value: string | null;
+  readonly bytes: readonly [number, number] | null;
+  readonly of: readonly Why[];
+}
+interface RuleWhy {
+  readonly rule: string;
+  readonly title: string;
+  readonly sentence: string;
+  readonly why: Why | null;
+  readonly members: readonly RuleWhy[];
+}
+
+function Explain({ rule }: { rule: RuleRow }) {
+  const [event, setEvent] = useState('');
+  const [answer, setAnswer] = useState<RuleWhy | null>(null);
+  const [error, setError] = useState<unknown>(null);
+  return (
+    <section>
+      <h3>{t.explain}</h3>
+      <form
+        className="inline-form"
+        aria-label={t.explain}
+        onSubmit={(submitted) => {
+          submitted.preventDefault();
+          setError(null);
+          api.post<RuleWhy>('/v1/detection/explain', { rule: rule.id, event: event.trim() }).then(setAnswer, setError);
+        }}
+      >
+        <TextInput
+          label={t.explainEvent}
+          value={event}
+          maxLength={64}
+          onChange={(change) => setEvent(change.currentTarget.value)}
+        />
+        <Button type="submit">{t.explainGo}</Button>
+      </form>
+      <Problem error={error} />
+      {answer && <Answer answer={answer} />}
+    </section>
+  );
+}
+
+function Answer({ answer }: { answer: RuleWhy }) {
+  return (
+    <>
+      <p>{answer.sentence}</p>
+      {answer.why && (
+        <ul>
+          <Predicate why={answer.why} />
+        </ul>
+      )}
+      {answer.members.map((member) => (
+        <section key={member.rule}>
+          <h4>{member.title}</h4>
+          <Answer answer={member} />
+        </section>
+      ))}
+    </>
+  );
+}
+
+function Predicate({ why }: { why: Why }) {
+  return (
+    <li>
+      <span aria-hidden="true">{why.holds ? '✓' : '✗'}</span>{' '}
+      {why.what === 'test' ? (
+        <span className="mono">
+          {why.field} {why.asked} — {why.value ?? '∅'}
+          {why.bytes && ` [${why.bytes[0]}–${why.bytes[1]}]`}
+        </span>
+      ) : (
+        why.what
+      )}
+      {why.of.length > 0 && (
+        <ul>
+          {why.of.map((one, i) => (
+            // A tree that never changes its order.
+            // biome-ignore lint/suspicious/noArrayIndexKey: predicates have no name of their own
+            <Predicate key={i} why={one} />
+          ))}
+        </ul>
+      )}
+    </li>
+  );
+}
