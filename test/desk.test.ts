@@ -12,7 +12,9 @@ import { type Desk, newDataDir, PASSWORD, startDesk } from './harness/desk.ts';
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 /** With ASEPSIS_PICTURE=1 the README's picture is made anew; otherwise pictures go where they are not kept. */
 const PICTURES = join(import.meta.dirname, '..', process.env.ASEPSIS_PICTURE ? 'docs' : 'test-results');
-const PAGES = ['/', '/incidents', '/alerts', '/findings', '/assets', '/accounts', '/events', '/sources', '/settings'];
+const PAGES = ['/', '/incidents', '/alerts', '/findings', '/responses', '/assets', '/accounts', '/events', '/sources']
+  .concat(['/patching', '/patching?tab=devices', '/perimeter', '/perimeter?tab=drift', '/network', '/network?tab=map'])
+  .concat(['/access', '/rules', '/hunt', '/attack', '/wall', '/settings']);
 
 let folder: Awaited<ReturnType<typeof newDataDir>>;
 let desk: Desk;
@@ -97,7 +99,7 @@ test('by keyboard alone: open the incident, take it, say something', async () =>
   expect(items[0]?.acknowledged_at).toMatch(/Z$/);
 });
 
-test('every page is free of accessibility faults with real data, in both themes', { timeout: 180_000 }, async () => {
+test('every page is free of accessibility faults with real data, in both themes', { timeout: 240_000 }, async () => {
   mkdirSync(PICTURES, { recursive: true });
   for (const theme of ['light', 'dark'] as const) {
     await page.emulateMedia({ colorScheme: theme, reducedMotion: 'reduce' });
@@ -115,7 +117,7 @@ test('every page is free of accessibility faults with real data, in both themes'
         return result.violations.map((violation) => `${violation.id}: ${violation.nodes[0]?.html.slice(0, 200)}`);
       });
       expect(violations, `${theme} ${path}`).toEqual([]);
-      const name = path === '/' ? 'overview' : path.slice(1);
+      const name = path === '/' ? 'overview' : path.slice(1).replaceAll(/[?=]/g, '-');
       if (!process.env.ASEPSIS_PICTURE) await page.screenshot({ path: join(PICTURES, `${name}-${theme}.png`) });
       else if (path === '/') await page.screenshot({ path: join(PICTURES, `desk-${theme}.png`) });
     }

@@ -194,15 +194,16 @@ export async function perimeterRoutes(app: TypedApp, services: RoomServices, des
       schema: {
         summary: 'Every service that scans saw',
         tags,
-        querystring: Type.Object({ from: Type.Optional(oneOf(FROM)) }, closed),
-        response: { 200: Type.Object({ items: Type.Array(ServiceRow), next: Type.Null() }) },
+        querystring: Type.Object({ ...PageQuery.properties, from: Type.Optional(oneOf(FROM)) }, closed),
+        response: { 200: pageOf(ServiceRow) },
       },
     },
     async ({ query }) => {
+      // A page of hosts; each brings all of its services.
       const page = await store.records.list(
         COLLECTION.exposure,
         query.from === undefined ? {} : { tag: query.from },
-        { limit: 500 },
+        pageRequest(query),
         true,
       );
       const items = page.items.flatMap(({ id, doc }) => {
@@ -218,7 +219,7 @@ export async function perimeterRoutes(app: TypedApp, services: RoomServices, des
           certificate: port.certificate as never,
         }));
       });
-      return { items, next: null };
+      return { items, next: page.next };
     },
   );
   app.get(
