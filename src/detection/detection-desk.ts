@@ -1,6 +1,7 @@
 /** What the desk says about rules: their volume, how often analysts found them right, and where they stand in ATT&CK. Pure. */
 
 import type { Alert } from '../core/index.ts';
+import { TACTICS, tacticsOf } from './detection-techniques.ts';
 
 export interface RuleVerdicts {
   alerts: number;
@@ -21,24 +22,6 @@ export function countVerdict(into: Map<string, RuleVerdicts>, alert: Pick<Alert,
   else known.unjudged++;
   into.set(alert.rule.id, known);
 }
-
-/** The enterprise tactics of ATT&CK in their order, as Sigma's tags spell them. */
-export const TACTICS = [
-  'reconnaissance',
-  'resource-development',
-  'initial-access',
-  'execution',
-  'persistence',
-  'privilege-escalation',
-  'defense-evasion',
-  'credential-access',
-  'discovery',
-  'lateral-movement',
-  'collection',
-  'command-and-control',
-  'exfiltration',
-  'impact',
-] as const;
 
 export interface TechniqueCell {
   readonly technique: string;
@@ -63,7 +46,7 @@ export function attackMatrix(
       if (!found) continue;
       const technique = `T${found[1]}${found[2] === undefined ? '' : `.${found[2]}`}`;
       const cell = cells.get(technique) ?? { tactics: new Set(), rules: [], alerts: 0 };
-      for (const tactic of tactics) cell.tactics.add(tactic);
+      for (const tactic of tacticsOf(technique, tactics)) cell.tactics.add(tactic);
       cell.rules.push(id);
       cell.alerts += alertsOf.get(id) ?? 0;
       cells.set(technique, cell);

@@ -26,7 +26,7 @@ export default function PatchingPage() {
   const tab = NAMES.find((name) => name === filters.tab) ?? 'actions';
   const Part = TABS[tab];
   return (
-    <div className="page page-flow">
+    <div className="page">
       <PageTop title={texts.pages.patching} answer={<Answer />} />
       <Tabs
         value={tab}
