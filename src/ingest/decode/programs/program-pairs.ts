@@ -6,7 +6,7 @@
 import { type DecodedEvent, type Normalised, type NormalisedColumn, OCSF_CLASS } from '../../../core/index.ts';
 import { baseNorm, type Fields, type Frame, makeEvent, putField } from '../decode-frame.ts';
 import { logSource } from '../decode-source.ts';
-import { find, isDigit } from '../decode-text.ts';
+import { find, ipOf, isDigit } from '../decode-text.ts';
 import { timeOfValue } from '../decode-time.ts';
 import { putColumn } from '../json/json-ecs.ts';
 import { severityOf } from '../json/json-inner.ts';
@@ -20,26 +20,35 @@ const PAIRS_MAX = 128;
 /** Prose with an equals sign now and then is not a line of pairs: most of it has to be in them. */
 const SHARE_MIN = 0.7;
 
+/** Names in lower case; the first one that holds an address counts. */
+const SOURCES = [
+  'srcip',
+  'src_ip',
+  'src',
+  'remip',
+  'remote_ip',
+  'remoteip',
+  'remote_addr',
+  'remoteaddr',
+  'remote_address',
+  'remoteaddress',
+  'client_ip',
+  'clientip',
+  'ip_address',
+  'ipaddress',
+  'client',
+  'peer',
+  'rhost',
+  'ip',
+  'host',
+];
+const DESTINATIONS = ['dstip', 'dst_ip', 'dst'];
+/** `stream from 1.2.3.4:34871 to 192.168.176.3:21116`, as proxies say it. */
+const FROM_TO = /\bfrom \[?([\w.:]{2,45}?)\]?(?::(\d{1,5}))? to \[?([\w.:]{2,45}?)\]?(?::(\d{1,5}))?(?=[\s"',;]|$)/;
+
 /** The first name that is present counts. */
 const COLUMNS: readonly (readonly [NormalisedColumn, readonly string[]])[] = [
-  [
-    'src_ip',
-    [
-      'srcip',
-      'src_ip',
-      'src',
-      'remip',
-      'remote_ip',
-      'remote_addr',
-      'remoteaddr',
-      'client_ip',
-      'clientip',
-      'client',
-      'ip',
-    ],
-  ],
-  ['src_port', ['srcport', 'src_port', 'spt']],
-  ['dst_ip', ['dstip', 'dst_ip', 'dst']],
+  ['src_port', ['srcport', 'src_port', 'spt', 'port']],
   ['dst_port', ['dstport', 'dst_port', 'dpt']],
   ['user', ['user', 'username', 'user_name', 'uname', 'usr', 'login', 'account']],
   ['host', ['devname', 'device_name', 'host', 'hostname']],
@@ -100,7 +109,8 @@ function readPairs(
     } else {
       const from = i;
       while (i < end && text.charCodeAt(i) !== 32) i++;
-      value = text.slice(from, i);
+      // `a=b, c=d`
+      value = text.slice(from, text.charCodeAt(i - 1) === 44 && i - 1 >= from ? i - 1 : i);
     }
     covered += i - start;
     if (!Object.hasOwn(fields, name)) putField(fields, name, value, frame);
@@ -123,8 +133,10 @@ export function decodePairs(text: string, at: number, end: number, frame: Frame)
   if (count < PAIRS_MIN || covered < (end - at) * SHARE_MIN) return null;
   readTime(fields, frame);
   const norm = baseNorm(frame, text, at, end) as Record<string, string | number>;
+  const lower = new Map(Object.keys(fields).map((name) => [name.toLowerCase(), textOf(fields, name)]));
+  putAddresses(lower, norm as Normalised);
   for (const [column, names] of COLUMNS) {
-    const value = names.map((name) => textOf(fields, name)).find((one) => one !== '' && !/^(?:-+|N\/A)$/.test(one));
+    const value = names.map((name) => lower.get(name) ?? '').find((one) => one !== '' && !/^(?:-+|N\/A)$/.test(one));
     if (value !== undefined) putColumn(norm, column, value);
   }
   const message = textOf(fields, 'msg') || textOf(fields, 'message');
@@ -132,6 +144,37 @@ export function decodePairs(text: string, at: number, end: number, frame: Frame)
   const severity = severityOf(textOf(fields, 'level') || textOf(fields, 'severity') || textOf(fields, 'pri'));
   if (severity > 0) norm.severity_id = severity;
   return finish(text.slice(at, end), norm as Normalised, fields, frame);
+}
+
+function putAddresses(lower: ReadonlyMap<string, string>, norm: Normalised): void {
+  const first = (names: readonly string[]): string => {
+    for (const name of names) {
+      const ip = addressIn(lower.get(name) ?? '');
+      if (ip) return ip;
+    }
+    return '';
+  };
+  const [source, destination] = [first(SOURCES), first(DESTINATIONS)];
+  if (source) norm.src_ip = source;
+  if (destination) norm.dst_ip = destination;
+  const said = source ? null : FROM_TO.exec((lower.get('msg') ?? '').slice(0, 512));
+  if (said === null) return;
+  const [src, dst] = [ipOf(said[1] as string), ipOf(said[3] as string)];
+  if (!src || !dst) return;
+  norm.src_ip = src;
+  norm.dst_ip = dst;
+  if (said[2] !== undefined && Number(said[2]) < 65536) norm.src_port = Number(said[2]);
+  if (said[4] !== undefined && Number(said[4]) < 65536) norm.dst_port = Number(said[4]);
+}
+
+/** `1.2.3.4`, `1.2.3.4:567`, `IPV4/UDP/1.2.3.4/5060`; '' when there is none. */
+function addressIn(value: string): string {
+  if (value.length > 128) return '';
+  for (const part of value.includes('/') ? value.split('/') : [value]) {
+    const ip = ipOf(part) || ipOf(part.slice(0, Math.max(0, part.lastIndexOf(':'))));
+    if (ip) return ip;
+  }
+  return '';
 }
 
 function readTime(fields: Fields, frame: Frame): void {
