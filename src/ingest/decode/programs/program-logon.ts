@@ -20,7 +20,8 @@ const USER_MAX = 128;
 const TRIES_MAX = 16;
 
 /** Cheap words first: a text without any of them is no log-in. */
-const MAYBE = /log[ _-]?[io]n|logg|auth|passw|credential|sign|access denied|denied|unknown user|invalid user/;
+const MAYBE =
+  /log[ _-]?[io]n|logg|auth|passw|credential|sign|access denied|denied|unknown user|invalid user|find (?:this )?user|brute|t have worked/;
 
 /** No quantifier over attacker's text: time grows with the text's length alone. */
 const FAILED = new RegExp(
@@ -38,7 +39,10 @@ const FAILED = new RegExp(
     'login_error|login_failed|logondenied|authfailed|admin_login_failed|signinfailure|not found in ldap',
     'challengeresponsefailed|invalidaccountid|invalidpassword|nt_status_(?:no_such_user|wrong_password|logon_failure)',
     'failed login|failed log-in|failed password|failed sign-in|failed to log in|failed logon|401 unauthorized',
-    'to login with account .{0,80}? and failed|not allowed because',
+    'to login with account .{0,80}? and failed|not allowed because (?:not|listed|a group|none|account)',
+    "password doesn't match|login refused|might not have worked|possible smtp attack: command=auth",
+    "failed md5 authentication|get_password failed|brute ?force attempt|can't find user|unable to find this user",
+    '(?:user|account)[ _](?:does[ _])?not[ _](?:found|exist)|rejected .{0,40}?login',
   ].join('|'),
 );
 const SUCCEEDED = new RegExp(
