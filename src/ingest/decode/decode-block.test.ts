@@ -135,6 +135,14 @@ const SEEDS = [
   '{"time_unix_nano":"1700000000000000000","body":"x","attributes":{},"resource":{}}',
   '{"ID":"1688048710.843:30826","SYSCALL":{"pid":1},"EXECVE":{"ARGV":["a"]}}',
   '{"timestamp":"2026-05-20T10:00:00Z","flow_id":1,"event_type":"alert","alert":{"severity":1}}',
+  'Jan  7 14:19:31 f pure-ftpd: (?@192.0.2.1) [WARNING] Authentication failed for user [ada]',
+  '@400000004c91b044077a9e94 imap-login: Info: Aborted login (auth failed, 1 attempts): user=<a>, method=PLAIN, rip=192.0.2.1, lip=10.0.0.1',
+  'srv sshd[31602]: Failed password for invalid user ROOT from 192.0.2.1 port 50273 ssh2',
+  '<189>date=2024-05-10 time=12:01:02 devname="FG100" type="traffic" srcip=10.0.0.5 srcport=5000 dstip=203.0.113.1 dstport=443 proto=6 action="deny"',
+  'time="2024-01-15T18:43:09Z" level=debug msg="Handling \\"UDP\\" stream" peer=192.0.2.1',
+  '2023-07-06T08:11:40+02:00 pa 1,2023/07/06 08:11:40,01,THREAT,vulnerability,2561,2023/07/06 08:11:40,192.0.2.1,192.0.2.2,,,Rule,,,ssh,v,U,D,i,o,l,2023/07/06 08:11:40,1,1,4111,22,0,0,0x80,tcp,reset-both,,"SSH ""Brute"""',
+  '2023-03-18T20:36:59+01:00 10.1.1.1 firewall,info drop input: in:ether1 out:(unknown 0), proto TCP (SYN), 192.0.2.1:59388->192.0.2.2:23, len 40',
+  'Sep  8 08:32:20 gw CEF: 0|Vendor|Product|9.4|201|Threat|9|proto=TCP src=192.0.2.1 spt=65020 dst=192.0.2.2 dpt=80',
 ];
 
 describe('random records', () => {

@@ -9,12 +9,12 @@ import { type DecodedEvent, LIMITS, type SourceCount, type SourceId, type Stored
 import { countFault, countFormat, createTallies, type SourceTally } from './decode-count.ts';
 import { baseNorm, type Frame, makeEvent, NO_FIELDS, newFrame } from './decode-frame.ts';
 import { decodeLine } from './decode-line.ts';
-import { readLoginWords } from './decode-login.ts';
 import { MARK } from './decode-marks.ts';
 import { createMemories } from './decode-memory.ts';
 import { logSource } from './decode-source.ts';
 import { type Zone, zoneHere, zoneNamed } from './decode-zone.ts';
 import { setAgain } from './json/json-inner.ts';
+import { addLogon } from './programs/program-logon.ts';
 import { decodeMessage } from './syslog/syslog-dispatch.ts';
 
 const RAW = logSource();
@@ -153,7 +153,7 @@ function decodeText(text: string, from: number, to: number, frame: Frame): Decod
   frame.raw = text.slice(at, end);
   try {
     const event = decodeLine(text, at, end, frame) ?? rawEvent(text, at, end, frame);
-    readLoginWords(event);
+    addLogon(event);
     return event;
   } catch {
     // A defect of ours must not stop the stream: the record is kept raw and the fault is counted by name.

@@ -3,7 +3,7 @@
 import { type DecodedEvent, LIMITS, type Normalised, OCSF_CLASS } from '../../core/index.ts';
 import { baseNorm, type Fields, type Frame, makeEvent, putField } from './decode-frame.ts';
 import { logSource } from './decode-source.ts';
-import { find, intOf, ipOf, startsAt } from './decode-text.ts';
+import { find, intOf, ipOf, isDigit, startsAt } from './decode-text.ts';
 import { timeOfValue } from './decode-time.ts';
 
 const BAR = 124;
@@ -49,11 +49,16 @@ const ADDRESSES: Readonly<Record<string, 'src_ip' | 'dst_ip'>> = {
   c6a3: 'dst_ip',
 };
 
+const HEADER = /^[01]\|[^|]{1,64}\|[^|]{1,64}\|[^|]{0,64}\|[^|]{1,64}\|[^|]{1,128}\|(?:\d{1,2}|\w{3,9})\|/;
+
 /** The record at `at`; null when it is neither. A CEF header further on (after a tag of its own) counts too. */
 export function decodeCef(text: string, at: number, end: number, frame: Frame): DecodedEvent | null {
   const code = text.charCodeAt(at);
   if (code === 67 && startsAt(text, 'CEF:', at, end)) return cef(text, at, end, frame);
   if (code === 76 && startsAt(text, 'LEEF:', at, end)) return leef(text, at, end, frame);
+  // `CEF: 0|…`, whose mark was read as the program, and relays that leave it out.
+  if (isDigit(code) && text.charCodeAt(at + 1) === BAR && HEADER.test(text.slice(at, Math.min(end, at + 400))))
+    return cef(`CEF:${text.slice(at, end)}`, 0, end - at + 4, frame);
   const later = find(text, ' CEF:', at, Math.min(end, at + 128));
   return later < 0 ? null : cef(text, later + 1, end, frame);
 }

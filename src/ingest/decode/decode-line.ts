@@ -6,12 +6,14 @@ import { decodeCef } from './decode-cef.ts';
 import type { Frame } from './decode-frame.ts';
 import { isDigit, startsAt } from './decode-text.ts';
 import { decodeJson } from './json/json-decode.ts';
+import { decodePaloAlto } from './programs/program-firewalls.ts';
 import { decodeHaproxy } from './programs/program-haproxy.ts';
 import { decodeFastAlert } from './programs/program-ids.ts';
 import { decodeLogon } from './programs/program-logon.ts';
 import { decodeNamed, decodeNamedLine } from './programs/program-named.ts';
 import { decodeNetfilter } from './programs/program-netfilter.ts';
 import { decodeOpenvpnLine } from './programs/program-openvpn.ts';
+import { decodePairs } from './programs/program-pairs.ts';
 import { decodeVsftpdLine } from './programs/program-vsftpd.ts';
 import { decodeCiscoLine } from './syslog/syslog-cisco.ts';
 import { decodeMessage, knowsProgram } from './syslog/syslog-dispatch.ts';
@@ -81,6 +83,8 @@ function fallback(text: string, at: number, end: number, frame: Frame): DecodedE
     decodeBare(text, at, end, frame) ??
     decodeNetfilter(text, at, end, frame) ??
     decodeTagged(text, at, end, frame) ??
+    decodePaloAlto(text, at, end, frame) ??
+    decodePairs(text, at, end, frame) ??
     // Inside JSON its fields may say which program it was.
     (frame.nest > 0 ? null : decodeLogon(text, at, end, frame))
   );

@@ -4,7 +4,7 @@ import { type DecodedEvent, type Normalised, type NormalisedColumn, OCSF_CLASS }
 import { type Frame, makeEvent } from '../decode-frame.ts';
 import { logSource } from '../decode-source.ts';
 import { timeOfValue } from '../decode-time.ts';
-import { logonOutcome, readLogon } from '../programs/program-logon.ts';
+import { addressOf, logonOutcome, readLogon } from '../programs/program-logon.ts';
 import { putColumn } from './json-ecs.ts';
 import { severityOf } from './json-inner.ts';
 import { flatten, type JsonObject, textAt, valueAt } from './json-text.ts';
@@ -94,7 +94,9 @@ export function decodeOther(object: JsonObject, frame: Frame, text: string, at: 
   for (const [column, path] of COLUMNS) {
     const value = norm[column] === undefined ? textAt(object, path) : '';
     // `-` and `--` stand for nobody.
-    if (value && !/^-+$/.test(value)) putColumn(norm, column, value);
+    if (!value || /^-+$/.test(value)) continue;
+    putColumn(norm, column, value);
+    if (column === 'src_ip' && norm.src_ip === undefined) putPeer(norm, value);
   }
   const severity = severityOf(textAt(object, 'level') || textAt(object, 'severity'));
   if (severity > 0) norm.severity_id = severity;
@@ -133,6 +135,14 @@ function logonOf(object: JsonObject, norm: Record<string, string | number>): 'fa
   const result =
     textAt(object, 'responseElements.ConsoleLogin') || textAt(object, 'outcome') || textAt(object, 'result');
   return result ? (KIND_FAILED.test(result) ? 'failure' : 'success') : null;
+}
+
+/** `1.2.3.4:567`. */
+function putPeer(norm: Record<string, string | number>, value: string): void {
+  const peer = addressOf(value);
+  if (peer === null) return;
+  norm.src_ip = peer.ip;
+  norm.src_port ??= peer.port;
 }
 
 function isSuricata(object: JsonObject): boolean {

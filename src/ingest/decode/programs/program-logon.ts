@@ -20,7 +20,8 @@ const USER_MAX = 128;
 const TRIES_MAX = 16;
 
 /** Cheap words first: a text without any of them is no log-in. */
-const MAYBE = /log[ _-]?[io]n|logg|auth|passw|credential|sign|access denied|denied|unknown user|invalid user/;
+const MAYBE =
+  /log[ _-]?[io]n|logg|auth|passw|credential|sign|access denied|denied|unknown user|invalid user|find (?:this )?user|brute|t have worked/;
 
 /** No quantifier over attacker's text: time grows with the text's length alone. */
 const FAILED = new RegExp(
@@ -38,7 +39,10 @@ const FAILED = new RegExp(
     'login_error|login_failed|logondenied|authfailed|admin_login_failed|signinfailure|not found in ldap',
     'challengeresponsefailed|invalidaccountid|invalidpassword|nt_status_(?:no_such_user|wrong_password|logon_failure)',
     'failed login|failed log-in|failed password|failed sign-in|failed to log in|failed logon|401 unauthorized',
-    'to login with account .{0,80}? and failed|not allowed because',
+    'to login with account .{0,80}? and failed|not allowed because (?:not|listed|a group|none|account)',
+    "password doesn't match|login refused|might not have worked|possible smtp attack: command=auth",
+    "failed md5 authentication|get_password failed|brute ?force attempt|can't find user|unable to find this user",
+    '(?:user|account)[ _](?:does[ _])?not[ _](?:found|exist)|rejected .{0,40}?login',
   ].join('|'),
 );
 const SUCCEEDED = new RegExp(
@@ -56,7 +60,7 @@ const NAME_KEYS =
 const NAME_AFTER =
   /\b(?:user(?: ?name)?|account|login|for|of|by|utilisateur|benutzer)(?: (?:invalid|unknown|illegal|user))?[ ]["'`“‘<[(]{1}([^"'`”’>\])]{1,128})["'`”’>\])]/gi;
 const NAME_BARE =
-  /\b(?:(?:for|of|by) (?:invalid |unknown |illegal )?(?:user|account|login)|(?:invalid|unknown|illegal|bad) user|user(?:name)?|login|for)[ :]{1,2}([\w.@\\$+-]{1,128})(?=[\s,.;:"']|$)/gi;
+  /\b(?:(?:for|of|by) (?:invalid |unknown |illegal )?(?:user|account|login)|(?:invalid|unknown|illegal|bad) user|user(?:name)?|log[io]n failed:|login|for)[ :]{1,2}([\w.@\\$+-]{1,128})(?=[\s,.;:"']|$)/gi;
 /** Words that follow `user` or `for` without being a name. */
 const NO_NAME = new Set(
   'from with name names not is was has and or for the via at on in to by failed login logon authentication user password attempt attempts unknown invalid incorrect account ip address no access credentials authenticator auth failure failed error has be'.split(
@@ -92,7 +96,7 @@ export function logonOutcome(text: string): 'failure' | 'success' | null {
 }
 
 /** Address and port as they are written: `1.2.3.4`, `1.2.3.4:567`, `::ffff:1.2.3.4`. */
-function addressOf(written: string): Address | null {
+export function addressOf(written: string): Address | null {
   const plain = written.replace(/[.:]$/, '');
   // A time of day looks like half an IPv6 address.
   if (isIP(plain)) return { ip: ipOf(plain), port: 0 };
@@ -173,4 +177,21 @@ export function decodeLogon(text: string, at: number, end: number, frame: Frame)
   // Without anybody's name or address it says nothing that a rule or a person could use.
   if (norm.src_ip === undefined && norm.user === undefined) return null;
   return makeEvent(frame, 'text/logon', SOURCE, norm, NO_FIELDS);
+}
+
+/** Formats whose decoders say what was written and leave open what it means. */
+const OPEN_FORMATS: ReadonlySet<string> = new Set(['cef', 'leef']);
+
+/** Makes a log-in of an event of such a format where its words say so. */
+export function addLogon(event: DecodedEvent): void {
+  if (!OPEN_FORMATS.has(event.format) || event.norm.class_uid === OCSF_CLASS.authentication) return;
+  const outcome = logonOutcome(event.raw);
+  if (outcome === null) return;
+  const { norm } = event;
+  readLogon(event.raw, norm);
+  if (norm.src_ip === undefined && norm.user === undefined) return;
+  norm.class_uid = OCSF_CLASS.authentication;
+  norm.action = 'logon';
+  norm.outcome = outcome;
+  norm.event_code ??= outcome === 'failure' ? 'app-login-failed' : 'app-login';
 }

@@ -7,8 +7,10 @@ import { baseNorm, type Frame, makeEvent, NO_FIELDS } from '../decode-frame.ts';
 import { linux } from '../decode-source.ts';
 import { indexOfCode } from '../decode-text.ts';
 import { decodeJson } from '../json/json-decode.ts';
+import { decodeMikrotik, decodePaloAlto } from '../programs/program-firewalls.ts';
 import { decodeLogon } from '../programs/program-logon.ts';
 import { decodeNetfilter } from '../programs/program-netfilter.ts';
+import { decodePairs } from '../programs/program-pairs.ts';
 import { decodePam } from '../programs/program-pam.ts';
 import { PROGRAMS, type ProgramEntry } from '../programs/program-table.ts';
 import { decodeAccess } from '../web/web-access.ts';
@@ -98,7 +100,12 @@ function decodeCarried(text: string, at: number, end: number, frame: Frame): Dec
     if (audit) return audit;
   }
   return (
-    decodeNetfilter(text, at, end, frame) ?? decodeAccess(text, at, end, frame) ?? decodeWebError(text, at, end, frame)
+    decodeNetfilter(text, at, end, frame) ??
+    decodeAccess(text, at, end, frame) ??
+    decodeWebError(text, at, end, frame) ??
+    decodePaloAlto(text, at, end, frame) ??
+    decodeMikrotik(text, at, end, frame) ??
+    decodePairs(text, at, end, frame)
   );
 }
 

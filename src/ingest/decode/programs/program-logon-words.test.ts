@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { RecordHint, SourceId, StoredBlock } from '../../core/index.ts';
-import { loginOutcome } from './decode-login.ts';
-import { createDecoder } from './index.ts';
+import type { RecordHint, SourceId, StoredBlock } from '../../../core/index.ts';
+import { createDecoder } from '../index.ts';
+import { logonOutcome as loginOutcome } from './program-logon.ts';
 
 function decoded(line: string) {
   const data = Buffer.from(line);
