@@ -22,11 +22,6 @@ export interface FieldScan {
 /** Literals with the payloads of each; keys are in lower case with the edge symbols of detection-literal. */
 export type LiteralTable = ReadonlyMap<string, readonly number[]>;
 
-/** Sets up to this size look at two characters at a time, larger ones at three. */
-const SMALL_SET = 4;
-/** Sets of lists inside one rule are looked into rarely, so that small tables are worth more than long steps. */
-const SMALL_LIST = 96;
-
 interface Kinds {
   readonly whole: Map<string, readonly number[]>;
   readonly begins: [string[], (readonly number[])[]];
@@ -75,7 +70,7 @@ function sortOut(literals: LiteralTable): Kinds {
   return kinds;
 }
 
-export function createScan(literals: LiteralTable, payloadCount: number, smallSet = SMALL_SET): FieldScan {
+export function createScan(literals: LiteralTable, payloadCount: number, compact = false): FieldScan {
   const kinds = sortOut(literals);
   const found: number[] = [];
   /** Whether a payload is in `found`. */
@@ -96,8 +91,8 @@ export function createScan(literals: LiteralTable, payloadCount: number, smallSe
   if (few) {
     kinds.long[0].push(...kinds.short[0]);
     kinds.long[1].push(...kinds.short[1]);
-  } else finders.push(windowFinder(...kinds.short, smallSet));
-  if (kinds.long[0].length > 0) finders.push(windowFinder(...kinds.long, smallSet));
+  } else finders.push(windowFinder(...kinds.short, compact));
+  if (kinds.long[0].length > 0) finders.push(windowFinder(...kinds.long, compact));
   if (kinds.foreign[0].length > 0) finders.push(foreignFinder(...kinds.foreign));
   const [singles, singlePayloads] = kinds.single;
   const lengths = new Uint8Array(256);
@@ -136,6 +131,6 @@ export function createScan(literals: LiteralTable, payloadCount: number, smallSe
 
 /** Whether any of the literals stands in a value. */
 export function createAnyScan(literals: readonly string[]): (value: string) => boolean {
-  const scan = createScan(new Map(literals.map((text) => [text, [0]])), 1, SMALL_LIST);
+  const scan = createScan(new Map(literals.map((text) => [text, [0]])), 1, true);
   return (value) => scan.find(value).length > 0;
 }

@@ -3,7 +3,7 @@
  * searching", 1994). A hot path (bench/bench-detect.ts).
  */
 
-import { chain, type Finder, folded, LOWER, type Report, step } from './detection-finder.ts';
+import { chain, type Finder, folded, type Report, step } from './detection-finder.ts';
 
 /** Longest window. */
 const WINDOW_CHARS_MAX = 8;
@@ -14,29 +14,11 @@ const BYTES_MAX = 32 * 1024;
 const ROOM = Buffer.alloc(3 * BYTES_MAX);
 const BYTES = new Uint8Array(ROOM.buffer, ROOM.byteOffset, ROOM.length);
 
-/** Character classes: 5 bits for blocks of three, 6 for blocks of two. Characters may share one; comparing decides. */
-const CLASS5 = new Uint8Array(128);
-const CLASS6 = new Uint8Array(128);
-for (let i = 0; i < 128; i++) {
-  const c = LOWER[i] as number;
-  const text = String.fromCharCode(c);
-  const letter = c >= 97 && c <= 122;
-  const digit = c >= 48 && c <= 57;
-  CLASS6[i] = letter ? c - 96 : digit ? c - 48 + 27 : 37 + (c % 27);
-  CLASS5[i] = letter
-    ? c - 96
-    : digit
-      ? 27
-      : text === '\\'
-        ? 28
-        : text === ' '
-          ? 29
-          : text === '.'
-            ? 30
-            : c % 2
-              ? 31
-              : 0;
-}
+/**
+ * Five bits of a character: letters of both cases fall together, others beside letters. What falls together by chance is told
+ * apart when texts are compared.
+ */
+const FIVE = 31;
 
 /** How common a pair of characters is in the texts of Windows and Unix: windows are put where it is rare. */
 const PAIR_WEIGHT = new Uint8Array(128 * 128).fill(1);
@@ -66,23 +48,29 @@ function windowIn(text: string, chars: number): number {
   return best;
 }
 
-/** Texts of at least two characters that stand anywhere. */
+/** Tables up to this many blocks have 4096 places, which stay in the processor's first cache; larger ones 32,768. */
+const SMALL_BLOCKS_MAX = 256;
+
+/**
+ * Texts of at least two characters that stand anywhere.
+ *
+ * @param compact small tables even for many texts: for lists that are looked into rarely
+ */
 export function windowFinder(
   texts: readonly string[],
   payloads: readonly (readonly number[])[],
-  smallSet: number,
+  compact: boolean,
 ): Finder {
   const shortest = texts.reduce((least, text) => Math.min(least, text.length), WINDOW_CHARS_MAX);
-  const pairs = shortest === 2 || texts.length <= smallSet;
-  const block = pairs ? 2 : 3;
-  const classes = pairs ? CLASS6 : CLASS5;
-  const bits = pairs ? 6 : 5;
+  const block = shortest === 2 ? 2 : 3;
+  const small = compact || texts.length * (shortest - block + 1) <= SMALL_BLOCKS_MAX;
+  const far = small ? 7 : 10;
+  const near = small ? 3 : 5;
   const starts = texts.map((text) => windowIn(text, shortest));
-  const shifts = new Uint8Array(1 << (bits * block)).fill(shortest - block + 1);
+  const shifts = new Uint8Array(small ? 4096 : 32_768).fill(shortest - block + 1);
   const keyOf = (text: string, last: number): number => {
-    let key = 0;
-    for (let i = last - block + 1; i <= last; i++) key = (key << bits) | (classes[text.charCodeAt(i) & 127] as number);
-    return key;
+    const first = block === 2 ? 0 : text.charCodeAt(last - 2);
+    return ((first & FIVE) << far) ^ ((text.charCodeAt(last - 1) & FIVE) << near) ^ (text.charCodeAt(last) & FIVE);
   };
   const hashes = texts.map((text, n) => {
     const from = starts[n] as number;
@@ -130,15 +118,12 @@ export function windowFinder(
   const searchText: Finder = (value, report) => {
     let lower: string | null = null;
     for (let last = shortest - 1; last < value.length; ) {
-      const a = pairs ? 0 : value.charCodeAt(last - 2);
+      const a = block === 2 ? 0 : value.charCodeAt(last - 2);
       const b = value.charCodeAt(last - 1);
       const c = value.charCodeAt(last);
       // What is not ASCII may have ASCII in its lower case, so nothing is skipped there.
       const certain = (a | b | c) < 128;
-      const key = pairs
-        ? ((CLASS6[b] as number) << 6) | (CLASS6[c] as number)
-        : ((CLASS5[a] as number) << 10) | ((CLASS5[b] as number) << 5) | (CLASS5[c] as number);
-      const shift = certain ? (shifts[key] as number) : 0;
+      const shift = certain ? (shifts[((a & FIVE) << far) ^ ((b & FIVE) << near) ^ (c & FIVE)] as number) : 0;
       if (shift !== 0) last += shift;
       else {
         const looked = look(value, lower, last++, certain, report);
@@ -154,25 +139,16 @@ export function windowFinder(
     // Local names, so that the loop keeps them in registers.
     const bytes = BYTES;
     const table = shifts;
+    const left = far;
+    const middle = near;
     const { length } = value;
     let lower: string | null = null;
     let last = shortest - 1;
-    if (pairs) {
-      const classes = CLASS6;
-      while (last < length) {
-        const shift = table[
-          ((classes[bytes[last - 1] as number] as number) << 6) | (classes[bytes[last] as number] as number)
-        ] as number;
-        if (shift !== 0) last += shift;
-        else lower = look(value, lower, last++, true, report) as string | null;
-      }
-      return;
-    }
-    const classes = CLASS5;
     while (last < length) {
-      const a = classes[bytes[last - 2] as number] as number;
-      const b = classes[bytes[last - 1] as number] as number;
-      const shift = table[(a << 10) | (b << 5) | (classes[bytes[last] as number] as number)] as number;
+      const a = bytes[last - 2] as number;
+      const b = bytes[last - 1] as number;
+      const c = bytes[last] as number;
+      const shift = table[((a & FIVE) << left) ^ ((b & FIVE) << middle) ^ (c & FIVE)] as number;
       if (shift !== 0) last += shift;
       else lower = look(value, lower, last++, true, report) as string | null;
     }
@@ -182,7 +158,12 @@ export function windowFinder(
     const { length } = value;
     if (length < shortest) return true;
     // As many bytes as characters: all of it is ASCII.
-    if (length < BYTES_FROM || length > BYTES_MAX || ROOM.write(value, 0, BYTES.length, 'utf8') !== length)
+    if (
+      block === 2 ||
+      length < BYTES_FROM ||
+      length > BYTES_MAX ||
+      ROOM.write(value, 0, BYTES.length, 'utf8') !== length
+    )
       return searchText(value, report);
     searchBytes(value, report);
     return true;
