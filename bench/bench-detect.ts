@@ -13,6 +13,7 @@ import { inflateRawSync } from 'node:zlib';
 import type { DecodedEvent, SourceId, StoredBlock } from '../src/core/index.ts';
 import { createEngine, loadRules } from '../src/detection/index.ts';
 import { createDecoder } from '../src/ingest/decode/index.ts';
+import { measurePeers } from './detect-peers.ts';
 
 const OWN_RULES = fileURLToPath(new URL('../rules', import.meta.url));
 const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url));
@@ -329,6 +330,15 @@ async function benchDetect(dataDir: string | null) {
     own_rules: own.length,
     syslog_not_matching: measure(own, decode(ordinary(100_000), 'syslog'), ROUNDS),
     syslog_failing_logins: measure(own, decode(failing(100_000), 'syslog'), ROUNDS),
+  };
+  const sshd = failing(20_000).map((line, i) => {
+    const at = new Date(Date.UTC(2026, 0, 5) + i * 1000).toISOString().slice(11, 19);
+    return `Jan  5 ${at} vpn-1 sshd[${1000 + (i % 5000)}]: ${line.split(' - - ')[1]}`;
+  });
+  result.peers_lines_per_cpu_sec = {
+    ...(await measurePeers(sshd)),
+    // All of our rules, not one filter.
+    asepsis_all_own_rules: measureStream(own, sshd).decode_and_match_per_cpu_sec,
   };
   if (dataDir === null) return result;
   const sets = (await readdir(join(dataDir, 'sigma'))).filter((name) => name.startsWith('rules'));
