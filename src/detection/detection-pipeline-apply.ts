@@ -112,7 +112,7 @@ function itemHolds(run: Run, step: Step, item: Item): boolean {
   if (!onItem) return false;
   return holds(step.onField, (type, options) => {
     if (type !== 'include_fields' && type !== 'exclude_fields') return common(type, options);
-    const byPattern = options.mode === 're' || options.type_ === 're' || options.match === 're';
+    const byPattern = options.mode === 're';
     const listed = textsOf(options.fields).some((field) =>
       byPattern ? fits(field, item.field) : field === item.field,
     );

@@ -110,7 +110,7 @@ function conditions(map: Options, prefix: string, known: ReadonlySet<string>, wh
       if (!isMap(one) || typeof one.type !== 'string') return fail(`${where}: a condition needs a "type"`);
       if (!known.has(one.type)) return fail(`${where}: the condition "${one.type.slice(0, 64)}" is not known`);
       if (one.type === 'match_string') parseRegex(wordOf(one.pattern), { i: false, m: false, s: false });
-      if (one.type.endsWith('_fields') && (one.mode === 're' || one.type_ === 're' || one.match === 're'))
+      if (one.type.endsWith('_fields') && one.mode === 're')
         for (const field of textsOf(one.fields)) parseRegex(field, { i: false, m: false, s: false });
       return { type: one.type, options: one };
     }),
