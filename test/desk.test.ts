@@ -12,7 +12,7 @@ import { type Desk, newDataDir, PASSWORD, startDesk } from './harness/desk.ts';
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 /** With ASEPSIS_PICTURE=1 the README's picture is made anew; otherwise pictures go where they are not kept. */
 const PICTURES = join(import.meta.dirname, '..', process.env.ASEPSIS_PICTURE ? 'docs' : 'test-results');
-const PAGES = ['/', '/incidents', '/alerts', '/findings', '/assets', '/accounts', '/events', '/sources', '/settings'];
+const PAGES = ['/', '/incidents', '/alerts', '/findings', '/assets', '/accounts', '/events', '/sources', '/rules', '/hunt', '/attack', '/settings'];
 
 let folder: Awaited<ReturnType<typeof newDataDir>>;
 let desk: Desk;
