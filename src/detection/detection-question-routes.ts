@@ -258,7 +258,7 @@ async function backtest(
         alerts.push(...raised.slice(0, BACKTEST_ALERTS_MAX - alerts.length));
         if (alerts.length >= BACKTEST_ALERTS_MAX) stop.abort();
       },
-      onPart: async (_, progress) => {
+      onParts: async (_, progress) => {
         rows = progress.rows;
       },
     });
