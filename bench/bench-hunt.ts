@@ -115,7 +115,7 @@ const hunt = async (which: typeof stored) => {
     onAlerts: async (raised) => {
       alerts += raised.length;
     },
-    onPart: async () => {},
+    onParts: async () => {},
   });
   const used = process.cpuUsage(cpu);
   const wallMs = performance.now() - started;

@@ -280,11 +280,10 @@ async function lateCommands(verb: string | undefined): Promise<void> {
   if (wants('detect', 'rules')) {
     const { decodeFile } = await import('./main-decode-file.ts');
     const ownRules = join(import.meta.dirname, '..', 'rules');
-    (await import('./detection/index.ts')).detectionCommands(program, terminal, {
-      decodeFile,
-      ownRules,
-      threadScript: new URL('./main-detect-worker.ts', import.meta.url),
-    });
+    const { detectionCommands, explainCommands } = await import('./detection/index.ts');
+    const threadScript = new URL('./main-detect-worker.ts', import.meta.url);
+    detectionCommands(program, terminal, { decodeFile, ownRules, threadScript });
+    explainCommands(program, terminal, { decodeFile, ownRules });
   }
 }
 

@@ -43,6 +43,11 @@ const columnSql = (name: string): string =>
 export function createArchiveParts(streamId: string, withView: WithView): ArchiveParts {
   const partOf = (view: ArchiveView, id: string): FileEntry | undefined =>
     view.files.find((entry) => entry.file === id);
+  /** The files of the parts; null when one of them is gone. */
+  const entriesOf = (view: ArchiveView, ids: readonly string[]): FileEntry[] | null => {
+    const entries = ids.flatMap((id) => partOf(view, id) ?? []);
+    return entries.length === ids.length ? entries : null;
+  };
   return {
     list: (fromMs, toMs) =>
       withView(async (view) =>
@@ -58,17 +63,17 @@ export function createArchiveParts(streamId: string, withView: WithView): Archiv
         const index = await view.indexes.get(entry);
         return index === null ? values : values.filter((value) => bloomHas(index.bloom, column, value.toLowerCase()));
       }),
-    distinct: (part, column, limit, signal) =>
+    distinct: (parts, column, limit, signal) =>
       withView(async (view) => {
-        const entry = partOf(view, part);
-        if (entry === undefined) return null;
-        const sql = `SELECT DISTINCT ${columnSql(column)}::VARCHAR AS v FROM ${tableOf(view, [entry])} WHERE v IS NOT NULL LIMIT ${Math.trunc(limit)}`;
+        const entries = entriesOf(view, parts);
+        if (entries === null) return null;
+        const sql = `SELECT DISTINCT ${columnSql(column)}::VARCHAR AS v FROM ${tableOf(view, entries)} WHERE v IS NOT NULL LIMIT ${Math.trunc(limit)}`;
         return (await view.pool.rows(sql, [], signal)).map((row) => String(row[0]));
       }),
-    events: (part, condition, range, signal) =>
+    events: (parts, condition, range, signal) =>
       withView(async (view): Promise<EventRecord[] | null> => {
-        const entry = partOf(view, part);
-        if (entry === undefined) return null;
+        const entries = entriesOf(view, parts);
+        if (entries === null) return null;
         const values: (string | number)[] = [];
         const wheres = [
           `"time" >= ${timestamp(clampTime(range.fromMs))}`,
@@ -77,11 +82,11 @@ export function createArchiveParts(streamId: string, withView: WithView): Archiv
         ];
         const after = range.after === undefined ? null : parseEventId(range.after);
         if (after !== null) {
-          const place = `(SELECT "time" FROM ${tableOf(view, [entry])} WHERE seq = ${after.seq} AND idx = ${after.index} LIMIT 1)`;
+          const place = `(SELECT "time" FROM ${tableOf(view, entries)} WHERE seq = ${after.seq} AND idx = ${after.index} LIMIT 1)`;
           wheres.push(`("time", seq, idx) > (${place}, ${after.seq}, ${after.index})`);
         }
         const limit = Math.max(1, Math.min(BATCH_MAX, Math.trunc(range.limit)));
-        const sql = `SELECT ${SELECT_LIST} FROM ${tableOf(view, [entry])} WHERE ${wheres.join(' AND ')} ORDER BY ${OLDEST_FIRST} LIMIT ${limit}`;
+        const sql = `SELECT ${SELECT_LIST} FROM ${tableOf(view, entries)} WHERE ${wheres.join(' AND ')} ORDER BY ${OLDEST_FIRST} LIMIT ${limit}`;
         return (await view.pool.rows(sql, values, signal)).map((row) => recordOf(streamId, row));
       }),
   };

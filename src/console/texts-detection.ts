@@ -47,8 +47,8 @@ export const detectionTexts = {
     none: 'No rules are loaded.',
     noneText: 'Rules are YAML files in the folder “rules” of the data folder.',
     noneCommand: 'asepsis rules lint data/rules',
-    risk: 'Most points of risk',
-    points: (n: number) => `${n} points`,
+    cost: 'Cost',
+    costWords: (us: number) => `${us} µs an event, where the index does not spare it`,
   },
   hunt: {
     page: 'Hunt',

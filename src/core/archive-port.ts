@@ -66,20 +66,20 @@ export interface ArchiveParts {
   list(fromMs: number, toMs: number): Promise<readonly ArchivePart[]>;
   /** Those of the values that the part may hold in that column: what its side index rules out is left out. */
   held(part: string, column: NormalisedColumn, values: readonly string[]): Promise<readonly string[]>;
-  /** The different texts of a column, at most `limit`; null when the part is gone. */
+  /** The different texts of a column in some parts, at most `limit`; null when one of them is gone. */
   distinct(
-    part: string,
+    parts: readonly string[],
     column: NormalisedColumn,
     limit: number,
     signal?: AbortSignal,
   ): Promise<readonly string[] | null>;
   /**
-   * Events in order of time; null when the part is gone. A null condition asks for all.
+   * Events of some parts in order of time; null when one of them is gone. A null condition asks for all.
    *
    * @param after the last event of an earlier answer: its time, block and index
    */
   events(
-    part: string,
+    parts: readonly string[],
     condition: PartCondition | null,
     range: { readonly fromMs: number; readonly toMs: number; readonly limit: number; readonly after?: EventId },
     signal?: AbortSignal,

@@ -66,8 +66,8 @@ export async function retroHunt(archive: ArchiveReader, o: RetroHuntOptions, ter
       alerts += raised.length;
       for (const alert of raised) terminal.out(o.json ? `${JSON.stringify(alert)}\n` : line(alert));
     },
-    onPart: async (part: string, progress: Readonly<HuntProgress>, state: Uint8Array | null) => {
-      done.add(part);
+    onParts: async (ids: readonly string[], progress: Readonly<HuntProgress>, state: Uint8Array | null) => {
+      for (const id of ids) done.add(id);
       terminal.progress(
         `${progress.partsDone} of ${progress.parts} parts, ${progress.valuesTested} values, ${alerts} alerts`,
       );

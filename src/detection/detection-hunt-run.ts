@@ -32,14 +32,25 @@ export interface HuntOptions {
   /** Parts that an earlier run finished. */
   readonly done: ReadonlySet<string>;
   readonly signal: AbortSignal;
+  /** Rows that are looked at together; two million by default. */
+  readonly batchRows?: number;
   /** Takes alerts, already marked as retrospective; durable when it resolves. */
   readonly onAlerts: (alerts: readonly Alert[]) => Promise<void>;
-  readonly onPart: (part: string, progress: Readonly<HuntProgress>, state: Uint8Array | null) => Promise<void>;
+  readonly onParts: (
+    parts: readonly string[],
+    progress: Readonly<HuntProgress>,
+    state: Uint8Array | null,
+  ) => Promise<void>;
 }
 
 /** Different values of one column of one part: beyond it the part's rows are read instead. */
 const DISTINCT_MAX = 2_000_000;
 const EVENTS_PER_ASK = 5000;
+/** Rows and files that are looked at together: bounds the memory of their distinct values. */
+const BATCH_ROWS_MAX = 2_000_000;
+const BATCH_PARTS_MAX = 64;
+/** Looks for parts that upkeep made meanwhile. */
+const ROUNDS_MAX = 5;
 /** Events that are made into alerts for the same values of one part: alerts of one hour and host are one anyway. */
 const EVENTS_OF_VALUES_MAX = 20_000;
 /** How late an event may be in parts that overlap in time. */
@@ -93,7 +104,7 @@ const retrospective = (alert: Alert): Alert => ({ ...alert, retrospective: true 
 
 async function* eventsOf(
   parts: ArchiveParts,
-  part: string,
+  ids: readonly string[],
   condition: Parameters<ArchiveParts['events']>[1],
   o: HuntOptions,
   most: number,
@@ -102,12 +113,77 @@ async function* eventsOf(
   for (let left = most; left > 0; ) {
     const limit = Math.min(EVENTS_PER_ASK, left);
     const range = { fromMs: o.fromMs, toMs: o.toMs, limit, ...(after === undefined ? {} : { after }) };
-    const page = await parts.events(part, condition, range, o.signal);
-    if (page === null) return;
+    const page = await parts.events(ids, condition, range, o.signal);
+    if (page === null) throw new PartGone();
     for (const record of page) yield decodedOf(record);
     left -= page.length;
     after = page.at(-1)?.id;
     if (page.length < limit) return;
+  }
+}
+
+/** Upkeep merged a part away meanwhile: what it held stands in another one. */
+class PartGone extends Error {}
+
+/** Parts that are looked at together: a query costs as much for one small file as for many. */
+function batches(list: readonly ArchivePart[], rowsMax: number): ArchivePart[][] {
+  const out: ArchivePart[][] = [];
+  let rows = rowsMax;
+  for (const part of list) {
+    const last = out.at(-1);
+    if (last === undefined || rows + part.rows > rowsMax || last.length >= BATCH_PARTS_MAX) {
+      out.push([part]);
+      rows = part.rows;
+    } else {
+      last.push(part);
+      rows += part.rows;
+    }
+  }
+  return out;
+}
+
+/**
+ * Does the work for all parts that are not done, in their order; parts that were merged away meanwhile are done in what they
+ * became, as alerts of the same events are the same.
+ */
+async function overParts(
+  parts: ArchiveParts,
+  o: HuntOptions,
+  newestFirst: boolean,
+  progress: HuntProgress,
+  work: (batch: readonly ArchivePart[]) => Promise<void>,
+  state: () => Uint8Array | null,
+): Promise<void> {
+  const done = new Set(o.done);
+  for (let round = 0; round < ROUNDS_MAX; round++) {
+    const all = await parts.list(o.fromMs, o.toMs);
+    const left = all.filter(({ id }) => !done.has(id));
+    if (round === 0) {
+      progress.parts = all.length;
+      progress.partsDone = all.length - left.length;
+      progress.rows = all.reduce((sum, { id, rows }) => sum + (done.has(id) ? rows : 0), 0);
+    } else if (left.length === 0) return;
+    else progress.parts += left.length;
+    for (const batch of batches(newestFirst ? left.toReversed() : left, o.batchRows ?? BATCH_ROWS_MAX)) {
+      o.signal.throwIfAborted();
+      try {
+        await work(batch);
+      } catch (error) {
+        if (!(error instanceof PartGone)) throw error;
+        progress.parts -= batch.length;
+        continue;
+      }
+      for (const part of batch) {
+        done.add(part.id);
+        progress.partsDone++;
+        progress.rows += part.rows;
+      }
+      await o.onParts(
+        batch.map(({ id }) => id),
+        progress,
+        state(),
+      );
+    }
   }
 }
 
@@ -125,19 +201,34 @@ export async function huntIndicators(
     const { type, value } = stored.set.at(i);
     if (type === 'url') paths.add(value.slice(value.indexOf('/')).toLowerCase());
   }
-  const list = [...(await parts.list(o.fromMs, o.toMs))].reverse();
-  progress.parts = list.length;
 
-  const matching = async (part: ArchivePart, column: NormalisedColumn): Promise<string[] | null> => {
-    const values = await parts.distinct(part.id, column, DISTINCT_MAX, o.signal);
-    if (values === null) return null;
+  const matching = async (ids: readonly string[], column: NormalisedColumn, nowMs: number): Promise<string[]> => {
+    const values = await parts.distinct(ids, column, DISTINCT_MAX, o.signal);
+    if (values === null) throw new PartGone();
     progress.valuesTested += values.length;
     return values.filter(
       (value) =>
-        finder.findInText(value, column, part.timeMs[1]).length > 0 ||
+        finder.findInText(value, column, nowMs).length > 0 ||
         (column === 'url' &&
           (paths.has(value.toLowerCase()) || paths.has((value.split('?')[0] as string).toLowerCase()))),
     );
+  };
+  /** The values of a column that matter in a batch, and the parts that may hold them. */
+  const wantedIn = async (
+    batch: readonly ArchivePart[],
+    column: NormalisedColumn,
+    values: readonly string[] | null,
+  ): Promise<{ ids: string[]; wanted: readonly string[] }> => {
+    const all = batch.map(({ id }) => id);
+    if (values === null) return { ids: all, wanted: await matching(all, column, batch[0]?.timeMs[1] ?? 0) };
+    const wanted = new Set<string>();
+    const ids: string[] = [];
+    for (const id of all) {
+      const held = await parts.held(id, column, values);
+      for (const value of held) wanted.add(value);
+      if (held.length > 0) ids.push(id);
+    }
+    return { ids, wanted: [...wanted] };
   };
   const alertsOf = function* (event: DecodedEvent): Generator<Alert> {
     progress.eventsRead++;
@@ -147,38 +238,33 @@ export async function huntIndicators(
     }
   };
 
-  for (const part of list) {
-    o.signal.throwIfAborted();
-    if (!o.done.has(part.id)) {
-      const seen = new Map<string, Alert>();
-      let opened = o.deep;
-      if (o.deep) {
-        for await (const event of eventsOf(parts, part.id, null, o, Number.POSITIVE_INFINITY))
-          for (const alert of alertsOf(event)) if (!seen.has(alert.id)) seen.set(alert.id, alert);
+  const look = async (batch: readonly ArchivePart[]): Promise<void> => {
+    const seen = new Map<string, Alert>();
+    const opened = new Set<string>();
+    const take = async (ids: readonly string[], condition: Parameters<ArchiveParts['events']>[1], most: number) => {
+      for await (const event of eventsOf(parts, ids, condition, o, most))
+        for (const alert of alertsOf(event)) if (!seen.has(alert.id)) seen.set(alert.id, alert);
+    };
+    const all = batch.map(({ id }) => id);
+    if (o.deep) await take(all, null, Number.POSITIVE_INFINITY);
+    // Two columns at once: the archive answers on as many threads.
+    const work = o.deep ? [] : [...asked];
+    const next = async (): Promise<void> => {
+      for (let one = work.pop(); one !== undefined; one = work.pop()) {
+        const [column, values] = one;
+        const { ids, wanted } = await wantedIn(batch, column, values);
+        for (const id of ids) opened.add(id);
+        for (let i = 0; i < wanted.length; i += VALUES_ASKED_MAX)
+          await take(ids, { t: 'column', column, values: wanted.slice(i, i + VALUES_ASKED_MAX) }, EVENTS_OF_VALUES_MAX);
       }
-      // Two columns at once: the archive answers on as many threads.
-      const work = o.deep ? [] : [...asked];
-      const next = async (): Promise<void> => {
-        for (let one = work.pop(); one !== undefined; one = work.pop()) {
-          const [column, values] = one;
-          const wanted = values === null ? await matching(part, column) : await parts.held(part.id, column, values);
-          if (values === null || (wanted?.length ?? 0) > 0) opened = true;
-          for (let i = 0; wanted !== null && i < wanted.length; i += VALUES_ASKED_MAX) {
-            const condition = { t: 'column', column, values: wanted.slice(i, i + VALUES_ASKED_MAX) } as const;
-            for await (const event of eventsOf(parts, part.id, condition, o, EVENTS_OF_VALUES_MAX))
-              for (const alert of alertsOf(event)) if (!seen.has(alert.id)) seen.set(alert.id, alert);
-          }
-        }
-      };
-      await Promise.all([next(), next()]);
-      if (!opened) progress.partsSkipped++;
-      if (seen.size > 0) await o.onAlerts([...seen.values()]);
-      progress.alerts += seen.size;
-    }
-    progress.partsDone++;
-    progress.rows += part.rows;
-    await o.onPart(part.id, progress, null);
-  }
+    };
+    const ended = await Promise.allSettled([next(), next()]);
+    for (const one of ended) if (one.status === 'rejected') throw one.reason;
+    if (!o.deep) progress.partsSkipped += batch.length - opened.size;
+    if (seen.size > 0) await o.onAlerts([...seen.values()]);
+    progress.alerts += seen.size;
+  };
+  await overParts(parts, o, true, progress, look, () => null);
   return progress;
 }
 
@@ -188,55 +274,60 @@ export async function huntRules(
   rules: readonly Rule[],
   o: HuntOptions & { readonly state: Uint8Array | null },
 ): Promise<HuntProgress> {
-  const engine: Engine = createEngine(rules, { streamId: o.streamId, latenessMs: LATENESS_MS });
-  if (o.state !== null) engine.restore(o.state);
+  const open = (state: Uint8Array | null): Engine => {
+    const made = createEngine(rules, { streamId: o.streamId, latenessMs: LATENESS_MS });
+    if (state !== null) made.restore(state);
+    return made;
+  };
+  let engine = open(o.state);
   const detections = rules.filter((rule): rule is DetectionRule => rule.kind === 'detection');
   const counts = rules.some((rule) => rule.kind === 'correlation');
   const columns = [...new Set(detections.flatMap((rule) => columnsOf(rule.expr)))];
   const progress = newProgress();
-  const list = await parts.list(o.fromMs, o.toMs);
-  progress.parts = list.length;
-
   const say = async (alerts: readonly Alert[]): Promise<void> => {
     if (alerts.length === 0) return;
     progress.alerts += alerts.length;
     await o.onAlerts(alerts.map(retrospective));
   };
-  const conditionIn = async (part: ArchivePart) => {
+  const conditionIn = async (ids: readonly string[]) => {
     const distinct = new Map<NormalisedColumn, readonly string[] | null>();
     for (const column of columns) {
-      const values = await parts.distinct(part.id, column, DISTINCT_MAX, o.signal);
-      progress.valuesTested += values?.length ?? 0;
-      distinct.set(column, values !== null && values.length < DISTINCT_MAX ? values : null);
+      const values = await parts.distinct(ids, column, DISTINCT_MAX, o.signal);
+      if (values === null) throw new PartGone();
+      progress.valuesTested += values.length;
+      distinct.set(column, values.length < DISTINCT_MAX ? values : null);
     }
     const conditions = detections.map((rule) => conditionOf(rule.expr, distinct));
     if (conditions.includes(null)) return null;
     return { t: 'or', of: conditions.filter((one) => one !== null) } as const;
   };
 
-  for (const part of list) {
-    o.signal.throwIfAborted();
-    if (!o.done.has(part.id)) {
-      const condition = await conditionIn(part);
-      if (isNever(condition)) progress.partsSkipped++;
-      else {
-        let waiting: Alert[] = [];
-        for await (const event of eventsOf(parts, part.id, condition, o, Number.POSITIVE_INFINITY)) {
-          progress.eventsRead++;
-          const raised = engine.feed(event);
-          if (raised.length > 0) waiting.push(...raised);
-          if (waiting.length >= 500) {
-            await say(waiting);
-            waiting = [];
-          }
-        }
-        await say(waiting);
-      }
+  const look = async (batch: readonly ArchivePart[]): Promise<void> => {
+    const ids = batch.map(({ id }) => id);
+    const condition = await conditionIn(ids);
+    if (isNever(condition)) {
+      progress.partsSkipped += batch.length;
+      return;
     }
-    progress.partsDone++;
-    progress.rows += part.rows;
-    await o.onPart(part.id, progress, counts ? engine.snapshot() : null);
-  }
+    const before = counts ? engine.snapshot() : null;
+    let waiting: Alert[] = [];
+    try {
+      for await (const event of eventsOf(parts, ids, condition, o, Number.POSITIVE_INFINITY)) {
+        progress.eventsRead++;
+        const raised = engine.feed(event);
+        if (raised.length > 0) waiting.push(...raised);
+        if (waiting.length < 500) continue;
+        await say(waiting);
+        waiting = [];
+      }
+    } catch (error) {
+      // What was counted of a part that is gone comes again with the part that it became.
+      if (error instanceof PartGone) engine = open(before);
+      throw error;
+    }
+    await say(waiting);
+  };
+  await overParts(parts, o, false, progress, look, () => (counts ? engine.snapshot() : null));
   await say(engine.finish());
   return progress;
 }

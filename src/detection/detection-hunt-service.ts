@@ -125,8 +125,8 @@ export function createHunts(services: RoomServices, streamId: string): Hunts {
       done: new Set(done),
       signal,
       onAlerts: (alerts: readonly Alert[]) => services.raise(alerts),
-      onPart: async (part: string, progress: Readonly<HuntProgress>, state: Uint8Array | null) => {
-        done.add(part);
+      onParts: async (ids: readonly string[], progress: Readonly<HuntProgress>, state: Uint8Array | null) => {
+        for (const id of ids) done.add(id);
         const ms = clock.now();
         if (ms - savedMs < SAVE_EVERY_MS && progress.partsDone < progress.parts) return;
         savedMs = ms;

@@ -92,7 +92,7 @@ function options(raised: Alert[], more: Partial<HuntOptions> = {}): HuntOptions 
     done: new Set(),
     signal: new AbortController().signal,
     onAlerts: async (alerts) => void raised.push(...alerts),
-    onPart: async () => {},
+    onParts: async () => {},
     ...more,
   };
 }
@@ -163,9 +163,10 @@ test('a correlation counts over parts, also when the hunt was broken off between
   const stop = new AbortController();
   const broken = huntRules(archive.parts, rules, {
     ...options(first, {
+      batchRows: 1,
       signal: stop.signal,
-      onPart: async (part, _, after) => {
-        done.add(part);
+      onParts: async (ids, _, after) => {
+        for (const id of ids) done.add(id);
         state = after;
         if (done.size === 1) stop.abort(new Error('broken off'));
       },
@@ -177,6 +178,23 @@ test('a correlation counts over parts, also when the hunt was broken off between
   await huntRules(archive.parts, rules, { ...options(second, { done }), state });
   expect([...first, ...second].map(({ id }) => id)).toEqual(whole.map(({ id }) => id));
   expect(whole.length).toBeGreaterThan(0);
+});
+
+test('what upkeep merges away meanwhile is looked at in what it became', async () => {
+  const stored = setOf('10.0.2.9', '10.0.4.0/25', 'h3.example');
+  const whole: Alert[] = [];
+  await huntIndicators(archive.parts, stored, options(whole));
+  let asked = 0;
+  // The second question is answered as if the parts had just been merged away; the list names them again.
+  const moving = {
+    ...archive.parts,
+    distinct: (...args: Parameters<typeof archive.parts.distinct>) =>
+      ++asked === 2 ? Promise.resolve(null) : archive.parts.distinct(...args),
+  };
+  const raised: Alert[] = [];
+  const progress = await huntIndicators(moving, stored, options(raised, { batchRows: 1 }));
+  expect(new Set(raised.map(({ id }) => id))).toEqual(new Set(whole.map(({ id }) => id)));
+  expect([progress.partsDone, progress.rows]).toEqual([6, events.length]);
 });
 
 test('parts in which no value can match are not opened', async () => {

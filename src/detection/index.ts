@@ -2,6 +2,7 @@
 
 export { type DetectionDeps, detectionCommands } from './detection-commands.ts';
 export { createEngine, type Engine, type EngineStats } from './detection-engine.ts';
+export { explainCommands } from './detection-explain-commands.ts';
 export { indicatorCommands, retroHunt } from './detection-hunt-commands.ts';
 export { type LiveStats, openLiveEngine } from './detection-live.ts';
 export { type LoadedRules, loadRules } from './detection-load.ts';

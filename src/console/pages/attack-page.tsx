@@ -56,7 +56,9 @@ export default function AttackPage() {
                 const own = cells.filter((cell) => cell.tactics.includes(tactic));
                 return (
                   <tr key={tactic}>
-                    <th scope="row">{tactic.replaceAll('-', ' ')}</th>
+                    <th scope="row" className="tactic">
+                      {tactic.replaceAll('-', ' ')}
+                    </th>
                     <td>
                       {own.length === 0 ? (
                         <span className="dim">{t.none}</span>

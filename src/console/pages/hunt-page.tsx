@@ -166,11 +166,16 @@ function NewHunt({ mayKeep }: { mayKeep: boolean }) {
           value={text}
           rows={8}
           spellCheck={false}
-          className="mono"
+          classNames={{ input: 'mono' }}
           onChange={(event) => setText(event.currentTarget.value)}
         />
         {mayKeep && kind === 'indicators' && (
-          <Checkbox label={t.keep} checked={keep} onChange={(event) => setKeep(event.currentTarget.checked)} />
+          <Checkbox
+            size="md"
+            label={t.keep}
+            checked={keep}
+            onChange={(event) => setKeep(event.currentTarget.checked)}
+          />
         )}
         <Problem error={error} />
         <p className="buttons">

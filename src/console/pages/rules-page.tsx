@@ -206,6 +206,7 @@ function RuleDetail({ rule, onChanged }: { rule: RuleRow; onChanged: () => void 
       <p>{t.sentence(rule)}</p>
       {rule.quarantined !== null && <p className="notice notice-problem">{rule.quarantined}</p>}
       <dl className="facts">
+        <Cost rule={rule} />
         <div>
           <dt>id</dt>
           <dd className="mono">{rule.id}</dd>
@@ -243,6 +244,18 @@ function RuleDetail({ rule, onChanged }: { rule: RuleRow; onChanged: () => void 
       <Tune rule={rule} />
       <Explain rule={rule} />
     </article>
+  );
+}
+
+function Cost({ rule }: { rule: RuleRow }) {
+  const path = `/v1/detection/rules/${encodeURIComponent(rule.id)}/cost`;
+  const us = useAnswer<{ readonly us_event: number | null }>(path, rule.kind === 'detection').data?.us_event;
+  if (us === undefined || us === null) return null;
+  return (
+    <div>
+      <dt>{t.cost}</dt>
+      <dd>{t.costWords(us)}</dd>
+    </div>
   );
 }
 
