@@ -50,7 +50,7 @@ async function begin(change: (config: RoomServices['config']) => void = () => {}
 const codes = () =>
   told.map((one) => `${one.metadata.event_code} ${one.file?.path.slice(watched.length) ?? ''}`.trim());
 async function until(is: () => boolean): Promise<void> {
-  for (let i = 0; i < 200 && !is(); i++) await new Promise((resolve) => setTimeout(resolve, 25));
+  for (let i = 0; i < 600 && !is(); i++) await new Promise((resolve) => setTimeout(resolve, 25));
   expect(is(), `told: ${JSON.stringify(codes())}`).toBe(true);
 }
 const tells = (code: string) => until(() => codes().includes(code));
@@ -122,11 +122,14 @@ test('canaries and a script that encrypts: both told, the process named', async 
     (async () => { for (const name of fs.readdirSync('.')) {
       fs.writeFileSync(name, require('crypto').randomBytes(5000)); fs.renameSync(name, name + '.k3x9');
       await new Promise((next) => setTimeout(next, 30));
-    } await new Promise((next) => setTimeout(next, 500)); })();`;
+    } setInterval(() => {}, 1000); })();`;
   const child = spawn(process.execPath, ['-e', script, share], { stdio: 'ignore' });
-  await new Promise((resolve) => child.once('close', resolve));
-  await until(() => codes().some((one) => one.startsWith('file-mass-change')));
-  await until(() => codes().some((one) => one.startsWith('file-canary')));
+  try {
+    await until(() => codes().some((one) => one.startsWith('file-mass-change')));
+    await until(() => codes().some((one) => one.startsWith('file-canary')));
+  } finally {
+    child.kill('SIGKILL');
+  }
   const mass = told.find((one) => one.metadata.event_code === 'file-mass-change');
   expect(mass?.message).toMatch(/look encrypted now/);
   expect(mass?.process?.name).toMatch(/node|MainThread/);

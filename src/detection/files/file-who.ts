@@ -12,6 +12,7 @@ export interface Writer {
 /** Processes looked at; a server has some hundreds. */
 const PROCESSES_MAX = 4000;
 const FDS_MAX = 256;
+const AT_ONCE = 32;
 const WRITABLE = /^flags:\s+0?\d*([0-7])$/m;
 
 const textOf = (path: string): Promise<string> => readFile(path, 'utf8').catch(() => '');
@@ -44,13 +45,16 @@ async function touches(pid: number, inside: (path: string) => boolean): Promise<
  */
 export async function whoWrites(paths: readonly string[], own = process.pid): Promise<Writer | null> {
   const inside = (target: string): boolean => paths.some((path) => target === path || target.startsWith(`${path}/`));
-  const pids = (await readdir('/proc').catch(() => [])).filter((name) => /^\d+$/.test(name)).map(Number);
+  const all = (await readdir('/proc').catch(() => [])).filter((name) => /^\d+$/.test(name)).map(Number);
+  // The newest first: what was there yesterday is seldom what encrypts today.
+  const pids = all.sort((a, b) => b - a).slice(0, PROCESSES_MAX);
   let works: number | null = null;
-  for (const pid of pids.slice(-PROCESSES_MAX)) {
-    if (pid === own) continue;
-    const how = await touches(pid, inside);
-    if (how === 'writes') return describe(pid);
-    if (how === 'works') works ??= pid;
+  for (let at = 0; at < pids.length; at += AT_ONCE) {
+    const part = pids.slice(at, at + AT_ONCE).filter((pid) => pid !== own);
+    const found = await Promise.all(part.map((pid) => touches(pid, inside)));
+    const writer = part[found.indexOf('writes')];
+    if (writer !== undefined) return describe(writer);
+    works ??= part[found.indexOf('works')] ?? null;
   }
   return works === null ? null : describe(works);
 }

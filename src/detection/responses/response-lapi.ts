@@ -100,16 +100,9 @@ async function blocksOf(
   return [...byId.values()];
 }
 
-/** @param isAllowed whether a range holds something that is never blocked, now */
-export function registerLapi(
-  app: TypedApp,
-  services: RoomServices,
-  isAllowed: (range: AddressRange) => Promise<boolean>,
-): void {
-  const { store, clock } = services;
+/** Who asks, by the key; and what is noted of it. */
+function createAdmission({ store, clock }: RoomServices) {
   const wrong = createWrongKeys();
-  const config = { access: 'public', anyHost: true } as const;
-
   const known = async (request: FastifyRequest, reply: FastifyReply): Promise<KnownBouncer | null> => {
     const nowMs = clock.now();
     const range = parseRange(request.ip);
@@ -153,7 +146,30 @@ export function registerLapi(
       seen,
     );
   };
+  return { known, pulled };
+}
 
+interface Parts {
+  readonly services: RoomServices;
+  readonly isAllowed: (range: AddressRange) => Promise<boolean>;
+  readonly admission: ReturnType<typeof createAdmission>;
+}
+const config = { access: 'public', anyHost: true } as const;
+
+/** @param isAllowed whether a range holds something that is never blocked, now */
+export function registerLapi(
+  app: TypedApp,
+  services: RoomServices,
+  isAllowed: (range: AddressRange) => Promise<boolean>,
+): void {
+  const parts: Parts = { services, isAllowed, admission: createAdmission(services) };
+  decisionsRoute(app, parts);
+  streamRoute(app, parts);
+  usageRoute(app, parts);
+}
+
+function decisionsRoute(app: TypedApp, { services, isAllowed, admission: { known, pulled } }: Parts): void {
+  const { clock } = services;
   app.get(
     '/v1/decisions',
     {
@@ -183,7 +199,10 @@ export function registerLapi(
       return active.map((block) => decisionOf(block, nowMs));
     },
   );
+}
 
+function streamRoute(app: TypedApp, { services, isAllowed, admission: { known, pulled } }: Parts): void {
+  const { clock } = services;
   app.get(
     '/v1/decisions/stream',
     {
@@ -214,7 +233,9 @@ export function registerLapi(
       return { new: [...stream.new], deleted: [...stream.deleted] };
     },
   );
+}
 
+function usageRoute(app: TypedApp, { admission: { known } }: Parts): void {
   app.post(
     '/v1/usage-metrics',
     {

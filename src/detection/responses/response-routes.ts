@@ -25,11 +25,12 @@ import { blocksLastHour } from './response-decide.ts';
 import { registerLapi } from './response-lapi.ts';
 import { protectedOfMachine } from './response-machine.ts';
 import { PreviewSchema, ProposalSchema, RESPONSE_STATES, ResponseSchema } from './response-schema.ts';
-import { type Asking, createResponses } from './response-service.ts';
+import { type Asking, createResponses, type ResponseService } from './response-service.ts';
 import { listResponses, responsesSince } from './response-store.ts';
 import type { ResponseWorker } from './response-worker.ts';
 
 const HOUR_MS = 3_600_000;
+const tags = ['responses'];
 const Id = Type.Object({ id: Type.String({ pattern: '^rsp_[0-9a-z]{26}$' }) });
 const StatusSchema = Type.Object({
   mode: Type.Unsafe<'simulate' | 'enforce'>({ type: 'string', enum: ['simulate', 'enforce'] }),
@@ -62,7 +63,6 @@ export function responseRoutes(app: TypedApp, services: RoomServices, worker: ()
     name: request.caller?.name ?? 'unknown',
     role: request.caller?.role ?? 'viewer',
   });
-  const tags = ['responses'];
 
   app.post(
     '/v1/responses/preview',
@@ -90,6 +90,27 @@ export function responseRoutes(app: TypedApp, services: RoomServices, worker: ()
     },
     async (request) => responses.propose(request.body, asking(request)),
   );
+  for (const [verb, access, summary] of [
+    ['approve', 'lead', 'Put a proposed response in force'],
+    ['refuse', 'lead', 'Say no to a proposed response'],
+    ['undo', 'analyst', 'Take a response back'],
+  ] as const)
+    app.post(
+      `/v1/responses/:id/${verb}`,
+      { config: { access }, schema: { summary, tags, params: Id, response: { 200: ResponseSchema } } },
+      async (request) => responses[verb](request.params.id, asking(request)),
+    );
+  readingRoutes(app, services, worker, responses);
+  bouncerRoutes(app, services);
+  registerLapi(app, services, async (range) => (await worker()?.isAllowed(range)) ?? false);
+}
+
+function readingRoutes(
+  app: TypedApp,
+  { store, clock, config }: RoomServices,
+  worker: () => ResponseWorker | null,
+  responses: ResponseService,
+): void {
   app.get(
     '/v1/responses',
     {
@@ -146,23 +167,10 @@ export function responseRoutes(app: TypedApp, services: RoomServices, worker: ()
     },
     async ({ params }) => found(await responses.get(params.id), 'response'),
   );
-  for (const [verb, access, summary] of [
-    ['approve', 'lead', 'Put a proposed response in force'],
-    ['refuse', 'lead', 'Say no to a proposed response'],
-    ['undo', 'analyst', 'Take a response back'],
-  ] as const)
-    app.post(
-      `/v1/responses/:id/${verb}`,
-      { config: { access }, schema: { summary, tags, params: Id, response: { 200: ResponseSchema } } },
-      async (request) => responses[verb](request.params.id, asking(request)),
-    );
-  bouncerRoutes(app, services);
-  registerLapi(app, services, async (range) => (await worker()?.isAllowed(range)) ?? false);
 }
 
 function bouncerRoutes(app: TypedApp, services: RoomServices): void {
   const { store, clock } = services;
-  const tags = ['responses'];
   app.get(
     '/v1/bouncers',
     {

@@ -20,8 +20,9 @@ import {
 } from '../../core/index.ts';
 import { openStore } from '../../store/index.ts';
 import type { Ran } from '../detection-run.ts';
+import { REVOCATIONS } from './response-carry.ts';
 import { createResponses, type ResponseService } from './response-service.ts';
-import { REVOCATIONS, type ResponseWorker, startResponseWorker } from './response-worker.ts';
+import { type ResponseWorker, startResponseWorker } from './response-worker.ts';
 
 const START = Date.parse('2026-11-24T02:00:00Z');
 const clock = { ms: START, now: () => clock.ms };
