@@ -110,8 +110,8 @@ export default function PerimeterPage() {
             <SelectFilter
               name="from"
               label={t.from}
-              otherwise={t.everywhere}
               options={[
+                { value: '', label: t.everywhere },
                 { value: 'inside', label: t.inside },
                 { value: 'outside', label: t.outside },
               ]}
@@ -192,7 +192,7 @@ function ScanState({ state }: { state: State }) {
             title={t.stopHint}
             onClick={act('/v1/perimeter/stop')}
           >
-            {t.stop}
+            {running ? t.stop : t.kill}
           </Button>
         )}
         {killed && <Button onClick={act('/v1/perimeter/resume')}>{t.resume}</Button>}
