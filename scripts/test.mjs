@@ -45,6 +45,13 @@ const PEERS = {
   arpspoof: 'dsniff',
   dnsmasq: 'dnsmasq-base',
   oathtool: 'oathtool',
+  apache2: 'apache2',
+  'gnutls-serv': 'gnutls-bin',
+  smbd: 'samba',
+  'redis-server': 'redis-server',
+  postfix: 'postfix',
+  named: 'bind9',
+  'dnssec-signzone': 'bind9-utils',
 };
 const PATHS = [...(process.env.PATH ?? '').split(':'), '/usr/sbin', '/sbin', '/usr/local/sbin'];
 const has = (program) => PATHS.some((path) => path && existsSync(join(path, program)));

@@ -28,7 +28,9 @@ function v6Value(text: string): bigint {
   const left = words(head);
   const right = tail === undefined ? [] : words(tail);
   const all =
-    tail === undefined ? left : [...left, ...new Array<string>(8 - left.length - right.length).fill('0'), ...right];
+    tail === undefined
+      ? left
+      : [...left, ...Array.from({ length: 8 - left.length - right.length }, () => '0'), ...right];
   return all.reduce((sum, word) => (sum << 16n) | BigInt(`0x${word}`), 0n);
 }
 

@@ -19,7 +19,7 @@ export async function perimeterCoverage(store: Store, clock: Clock): Promise<Cov
   let looked = 0;
   for await (const asset of allRecords((page) => store.assets.list({}, page))) {
     if (asset.external === false) continue;
-    if (asset.seen_by.includes('check')) looked++;
+    if (asset.seen_by.includes('check') || asset.seen_by.includes('scan')) looked++;
     if (exposed.has(asset.id)) weak++;
     else if (asset.external === true) covered++;
     else unknown++;

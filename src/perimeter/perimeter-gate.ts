@@ -261,7 +261,9 @@ export function createGate(deps: GateDeps): Gate {
     await turn(host);
     // Waiting took time: the moment, and where the name leads, are asked again. This is the one that counts.
     const now = mayNow();
-    const again = now.allowed ? await allowedAddress({ ...target, address: first.address }) : null;
+    // An address leads to itself: what was decided of it holds, for a scope never changes.
+    const literal = canonicalAddress(target.host) !== null;
+    const again = !now.allowed ? null : literal ? first : await allowedAddress({ ...target, address: first.address });
     const stillNow = mayNow();
     if (!now.allowed || !again || 'why' in again || !stillNow.allowed) {
       leave(host);

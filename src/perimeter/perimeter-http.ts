@@ -63,7 +63,8 @@ export const originOf = (site: Pick<Site, 'host' | 'port' | 'tls'>): string => {
 /** One request; null when nothing that is HTTP came back. */
 export async function ask(site: Site, path: string, o: Ask = {}): Promise<HttpAnswer | null> {
   const method = o.method ?? 'GET';
-  if (method !== 'GET' && method !== 'HEAD' && method !== 'OPTIONS') throw new TypeError(`${method} is never sent`);
+  if (method !== 'GET' && method !== 'HEAD' && method !== 'OPTIONS')
+    throw new TypeError(`${String(method)} is never sent`);
   if (!/^\/[\x21-\x7e]*$/.test(path) && path !== '*') return null;
   const fixed = isIP(site.host) ? {} : { address: site.address };
   const opened = await site.gate.open(

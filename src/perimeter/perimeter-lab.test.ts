@@ -32,7 +32,9 @@ const look = (port: number, outside = false): Promise<PortView> =>
     active: ['heartbleed', 'ccs-injection', 'robot', 'ticketbleed'],
   });
 const kinds = (view: PortView) =>
-  [...new Set(view.weaknesses.map(({ kind, key }) => (key === undefined ? kind : `${kind}:${key}`)))].sort();
+  [...new Set(view.weaknesses.map(({ kind, key }) => (key === undefined ? kind : `${kind}:${key}`)))].toSorted((a, b) =>
+    String(a).localeCompare(String(b)),
+  );
 /** What a self-signed laboratory cannot have: everything else has to be clean. */
 const beyondLab = (view: PortView) => kinds(view).filter((kind) => !kind.startsWith('self-signed-certificate'));
 

@@ -11,7 +11,7 @@ export interface PortCounts {
 }
 
 /** Tries that wait at a time: enough to fill any rate, and no more memory than that. */
-const AT_ONCE = 512;
+const AT_ONCE = 256;
 const TRY_MS = 1500;
 
 export async function scanPorts(

@@ -61,8 +61,8 @@ export async function run(o: RunOrder): Promise<RunResult> {
     scope,
     clock,
     medical: (address) => medical.has(canonicalAddress(address) ?? address),
-    killed: files.killed,
-    log: log.log,
+    killed: () => files.killed(),
+    log: (entry) => log.log(entry),
   });
   o.onGate?.(gate);
   const startMs = clock.now();

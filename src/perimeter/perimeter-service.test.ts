@@ -69,6 +69,7 @@ test('a scan, a port that appears, an alert once, a fix when it is gone; the log
   );
   const asset = await store.assets.byName('127.0.0.1');
   expect(asset?.seen_by).toContain('scan');
+  expect(first.recorded?.findings.every((finding) => finding.asset.id === asset?.id)).toBe(true);
   expect((await store.assets.software(asset?.id as AssetId, { limit: 10 })).items).toMatchObject([
     { ecosystem: 'banner', name: 'nginx', version: '1.18.0' },
   ]);

@@ -102,13 +102,13 @@ export async function recordScan(o: {
   const fixed: Finding[] = [];
   const drift: Drift[] = [];
   for (const view of o.views) {
-    const asset = known.get(view.address);
+    // The asset comes first: its findings carry its id, so that coverage counts them.
+    const asset = await recordAsset(store, view, known.get(view.address) ?? null, { from, at, nowMs, exercise });
     const assetOf = () => ({ ...(asset ? { id: asset.id } : {}), name: view.host.slice(0, 200) });
     const seen = await store.findings.observe(findingsOf(view, { nowMs, from, assetOf, exercise }), at);
     findings.push(...seen);
     fixed.push(...(await fixGone(store, view.host, from, new Set(seen.map(({ id }) => id)), o.ports, at)));
     drift.push(...(await recordExposure(store.records, view, { from, at, nowMs, exercise })));
-    await recordAsset(store, view, asset ?? null, { from, at, nowMs, exercise });
   }
   for (const { name, weaknesses } of o.names) {
     const seen = await store.findings.observe(nameFindings(name, weaknesses, { nowMs, from, exercise }), at);
@@ -181,8 +181,8 @@ async function recordAsset(
   view: HostView,
   asset: Asset | null,
   o: { from: 'inside' | 'outside'; at: Asset['last_seen']; nowMs: number; exercise: boolean },
-): Promise<void> {
-  if (view.ports.length === 0) return;
+): Promise<{ id: AssetId } | null> {
+  if (view.ports.length === 0) return asset;
   const faces = o.from === 'outside' || !isPrivateAddress(view.address);
   const known = asset ?? (await store.assets.byName(view.host));
   const id = known?.id ?? newId<AssetId>('asset', o.nowMs, randomBytes(10));
@@ -204,7 +204,7 @@ async function recordAsset(
     exercise: known?.exercise ?? o.exercise,
   });
   const software = view.ports.flatMap((port) => port.software.map((one) => ({ ...one, port: port.port })));
-  if (software.length === 0) return;
+  if (software.length === 0) return { id };
   const kept = [];
   for await (const one of allRecords((page) => store.assets.software(id, page)))
     if (one.ecosystem !== 'banner') kept.push(one);
@@ -221,6 +221,7 @@ async function recordAsset(
       last_seen: o.at,
     })),
   ]);
+  return { id };
 }
 
 const ALERT_RULE = {

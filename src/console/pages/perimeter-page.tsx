@@ -110,8 +110,8 @@ export default function PerimeterPage() {
             <SelectFilter
               name="from"
               label={t.from}
-              otherwise={t.everywhere}
               options={[
+                { value: '', label: t.everywhere },
                 { value: 'inside', label: t.inside },
                 { value: 'outside', label: t.outside },
               ]}
@@ -163,7 +163,7 @@ export default function PerimeterPage() {
 function ScanState({ state }: { state: State }) {
   const client = useQueryClient();
   const [error, setError] = useState<unknown>(null);
-  const act = (path: string) => async () => {
+  const run = async (path: string) => {
     setError(null);
     try {
       await api.post(path);
@@ -172,6 +172,7 @@ function ScanState({ state }: { state: State }) {
     }
     await client.invalidateQueries();
   };
+  const act = (path: string) => () => void run(path);
   const { scope, running, killed, last } = state;
   return (
     <section aria-label={t.scan}>
@@ -191,7 +192,7 @@ function ScanState({ state }: { state: State }) {
             title={t.stopHint}
             onClick={act('/v1/perimeter/stop')}
           >
-            {t.stop}
+            {running ? t.stop : t.kill}
           </Button>
         )}
         {killed && <Button onClick={act('/v1/perimeter/resume')}>{t.resume}</Button>}
@@ -335,8 +336,8 @@ function ScopeEditor() {
         styles={{ input: { fontFamily: 'monospace' } }}
       />
       <div className="filters">
-        <Button onClick={show}>{t.preview}</Button>
-        <Button onClick={install} disabled={!preview?.signed}>
+        <Button onClick={() => void show()}>{t.preview}</Button>
+        <Button onClick={() => void install()} disabled={!preview?.signed}>
           {t.install}
         </Button>
       </div>

@@ -11,7 +11,12 @@ test('version control, settings and backups are found by their first bytes; noth
       '/id_rsa': { body: '-----BEGIN OPENSSH PRIVATE KEY-----' },
     }),
   );
-  expect(found.map(({ key }) => key).sort()).toEqual(['/.env', '/.git/HEAD', '/backup.zip', '/id_rsa']);
+  expect(found.map(({ key }) => key).toSorted((a, b) => (String(a) < String(b) ? -1 : 1))).toEqual([
+    '/.env',
+    '/.git/HEAD',
+    '/backup.zip',
+    '/id_rsa',
+  ]);
   expect(JSON.stringify(found)).not.toContain('hunter2');
 });
 test('a page that is served for every path is no backup', async () => {

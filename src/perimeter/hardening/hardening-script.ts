@@ -17,7 +17,7 @@ export function diffLines(before: string, after: string): string[] {
     if (left > 0) count.set(line, left - 1);
     else added.push(`# + ${line}`);
   }
-  const removed = [...count].flatMap(([line, left]) => new Array<string>(left).fill(`# - ${line}`));
+  const removed = [...count].flatMap(([line, left]) => Array.from({ length: left }, () => `# - ${line}`));
   return [...removed, ...added].slice(0, DIFF_LINES_MAX);
 }
 

@@ -1,8 +1,8 @@
 /** Checks of the configuration of servers: nginx, Apache, PostgreSQL, Samba, Redis; mostly tables. */
 
 import { activeLines, lastSet, lastValue, replaceLines } from './hardening-formats.ts';
-import { keyed } from './hardening-linux.ts';
 import type { HardeningCheck, HardeningEvidence } from './hardening-model.ts';
+import { keyed } from './hardening-system.ts';
 
 const NGINX = '/etc/nginx/nginx.conf';
 const WEAK_TLS = /\b(SSLv2|SSLv3|TLSv1|TLSv1\.1)(?![.\d])/;

@@ -423,7 +423,7 @@ export const x11: Probe = {
 export const rsync: Probe = {
   service: 'rsync',
   ports: [873],
-  greets: (banner) => /^@RSYNCD: /.test(banner.toString('latin1')),
+  greets: (banner) => banner.toString('latin1').startsWith('@RSYNCD: '),
   look: async (context) =>
     view(
       'rsync',

@@ -110,7 +110,7 @@ async function kubernetes(site: SiteView): Promise<Known | null> {
       weaknesses,
     };
   }
-  if (site.page.status === 404 && /^404 page not found/.test(status) && /:(10250|10255)$/.test(site.origin)) {
+  if (site.page.status === 404 && status.startsWith('404 page not found') && /:(10250|10255)$/.test(site.origin)) {
     const answer = await site.get('/healthz');
     if (answer?.status === 200 && answer.body.trim() === 'ok') return { service: 'kubelet' };
   }

@@ -164,8 +164,12 @@ export const smb: Probe = {
   anywhere: true,
   look: async (context) => {
     if (context.tls) return null;
-    const best = parseSmb2(await question(context, 'smb', smb2Negotiate(SMB2_DIALECTS)));
-    const old = smb1Accepted(await question(context, 'smb 1', smb1Negotiate()));
+    const [new2, old1] = await Promise.all([
+      question(context, 'smb', smb2Negotiate(SMB2_DIALECTS)),
+      question(context, 'smb 1', smb1Negotiate()),
+    ]);
+    const best = parseSmb2(new2);
+    const old = smb1Accepted(old1);
     if (!best && !old) return null;
     const where = at(context.host, context.port);
     const weaknesses: Weakness[] = [

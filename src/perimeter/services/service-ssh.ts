@@ -78,7 +78,7 @@ function softwareOf(version: string): Software[] {
 }
 
 function bare(version: string, context: ProbeContext) {
-  const old = /^SSH-1\./.test(version);
+  const old = version.startsWith('SSH-1.');
   const weaknesses: Weakness[] = old
     ? [
         weakness(

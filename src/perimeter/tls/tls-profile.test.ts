@@ -56,10 +56,15 @@ async function compare(port: number): Promise<void> {
   const theirs = await nmapCiphers(port);
   expect(theirs.size).toBeGreaterThan(0);
   const versions = ours?.versions.filter(({ version }) => version !== 'SSL 2.0') ?? [];
-  expect(versions.map(({ version }) => version).sort()).toEqual([...theirs.keys()].sort());
+  expect(versions.map(({ version }) => version).toSorted((a, b) => (String(a) < String(b) ? -1 : 1))).toEqual(
+    [...theirs.keys()].toSorted((a, b) => (String(a) < String(b) ? -1 : 1)),
+  );
   for (const { version, ciphers, order } of versions) {
     const listed = theirs.get(version) ?? [];
-    expect([...ciphers].sort(), version).toEqual([...listed].sort());
+    expect(
+      [...ciphers].toSorted((a, b) => (String(a) < String(b) ? -1 : 1)),
+      version,
+    ).toEqual([...listed].toSorted((a, b) => (String(a) < String(b) ? -1 : 1)));
     if (order === 'server') expect(ciphers, `${version}: order`).toEqual(listed);
   }
 }
@@ -76,7 +81,11 @@ test.skipIf(!has('openssl', 'nmap'))(
     );
     await compare(port);
     const seen = await profile(port);
-    expect(seen?.chains.map(({ certificates }) => certificates[0]?.keyType).sort()).toEqual(['ec', 'rsa']);
+    expect(
+      seen?.chains
+        .map(({ certificates }) => certificates[0]?.keyType)
+        .toSorted((a, b) => (String(a) < String(b) ? -1 : 1)),
+    ).toEqual(['ec', 'rsa']);
     expect(seen?.dhBits).toBe(2048);
     expect(seen?.secureRenegotiation).toBe(true);
     expect(seen?.groups).toContain('x25519');

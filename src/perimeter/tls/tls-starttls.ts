@@ -5,21 +5,6 @@ import type { Link } from '../perimeter-link.ts';
 export const STARTTLS = ['smtp', 'imap', 'pop3', 'ftp', 'ldap', 'postgresql', 'mysql', 'xmpp', 'xmpp-server'] as const;
 export type StartTls = (typeof STARTTLS)[number];
 
-/** The protocol that a port usually begins in clear with. */
-export const STARTTLS_PORTS: Readonly<Record<number, StartTls>> = {
-  21: 'ftp',
-  25: 'smtp',
-  110: 'pop3',
-  143: 'imap',
-  389: 'ldap',
-  587: 'smtp',
-  2525: 'smtp',
-  3306: 'mysql',
-  5222: 'xmpp',
-  5269: 'xmpp-server',
-  5432: 'postgresql',
-};
-
 const LINES_MAX = 100;
 /** 1.3.6.1.4.1.1466.20037 as an ExtendedRequest (RFC 4511 section 4.14). */
 const LDAP_STARTTLS = Buffer.from('301d02010177188016312e332e362e312e342e312e313436362e3230303337', 'hex');
