@@ -22,8 +22,10 @@ export async function* tableRows(lines: AsyncIterable<string>, faults: Faults): 
     const text = row.replace(/^\uFEFF/, '');
     row = '';
     if (text.trim() === '') continue;
-    separator ??= [',', ';', '\t'].toSorted((a, b) => text.split(b).length - text.split(a).length)[0] as string;
-    yield cellsOf(text, separator);
+    // A title above the headings has no separator in it, and says nothing of the others.
+    const best = [',', ';', '\t'].toSorted((a, b) => text.split(b).length - text.split(a).length)[0] as string;
+    if (separator === null && text.includes(best)) separator = best;
+    yield cellsOf(text, separator ?? best);
   }
   if (row !== '') faults.add(broken);
 }

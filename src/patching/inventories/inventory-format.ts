@@ -78,8 +78,9 @@ function textFormat(head: string): InventoryFormat | null {
   )
     return 'rpm-list';
   if (/^\S+-[0-9][^\s-]*-r[0-9]+(\s|$)/.test(line)) return 'apk-list';
-  if (!/[,;\t]/.test(line)) return null;
-  return head.split('\n', 20).some((row) => looksLikeRegister(row.split(/[,;\t]/).map(unquoted))) ? 'register' : 'csv';
+  // A title may stand above the headings.
+  if (head.split('\n', 20).some((row) => looksLikeRegister(row.split(/[,;\t]/).map(unquoted)))) return 'register';
+  return /[,;\t]/.test(line) ? 'csv' : null;
 }
 
 const unquoted = (cell: string) => cell.trim().replace(/^"|"$/g, '');
