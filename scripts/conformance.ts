@@ -10,6 +10,7 @@ import { conformanceFail2ban } from './conformance-fail2ban.ts';
 import { conformanceRules } from './conformance-rules.ts';
 import { conformanceSigma } from './conformance-sigma.ts';
 import { conformanceVersions } from './conformance-versions.ts';
+import { conformanceVex } from './conformance-vex.ts';
 
 interface Verdict {
   readonly name: string;
@@ -26,6 +27,7 @@ const PARTS: readonly ((dataDir: string) => Promise<Verdict>)[] = [
   conformanceDecode,
   conformanceVersions,
   conformanceDevices,
+  conformanceVex,
   conformanceCaptures,
 ];
 

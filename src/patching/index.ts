@@ -1,18 +1,13 @@
 /** The door of patching: the round over one machine's packages, inventories against feeds, plans, and how far it is true. */
 
 import type { Clock, Room, RoomServices, Store } from '../core/index.ts';
+import { clockRoutes } from './patching-clock-routes.ts';
 import { patchingCoverage } from './patching-coverage.ts';
 import { createPatchingDesk } from './patching-desk.ts';
 import { feedRoutes, inventoryRoute } from './patching-feed-routes.ts';
+import { planRoutes } from './patching-plan-routes.ts';
 import { patchingRound } from './patching-round.ts';
-import {
-  actionRoutes,
-  type PatchingDeps,
-  planRoutes,
-  policyRoutes,
-  questionRoutes,
-  windowRoutes,
-} from './patching-routes.ts';
+import { actionRoutes, type PatchingDeps, policyRoutes, questionRoutes, windowRoutes } from './patching-routes.ts';
 import { createPatchingService } from './patching-service.ts';
 import { startWork } from './patching-work.ts';
 
@@ -41,6 +36,7 @@ export function createPatching(o: { store: Store; clock: Clock }): Room {
       windowRoutes(app, all);
       planRoutes(app, all);
       questionRoutes(app, all);
+      clockRoutes(app, all);
       feedRoutes(app, all);
       inventoryRoute(app, all);
     },

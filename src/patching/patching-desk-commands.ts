@@ -8,10 +8,12 @@ import { type FeedSource, PUBLIC_FEEDS } from './feeds/index.ts';
 import { INVENTORY_FORMATS, type InventoryFormat, type InventoryOptions, readInventory } from './inventories/index.ts';
 import { bundleKey, exportBundle, fingerprint, importBundle, publicKeyOf } from './patching-bundle.ts';
 import { columnPairs } from './patching-columns.ts';
+import { createPatchingDesk } from './patching-desk.ts';
 import { type Generation, openLibrary } from './patching-library.ts';
 import { ownInventory } from './patching-own.ts';
 import { createPatchingService } from './patching-service.ts';
 import { updateFeeds } from './patching-update.ts';
+import { planCalendar, planCsv } from './plan/index.ts';
 
 export type OpenInstallation = (o: {
   data: string;
@@ -75,6 +77,18 @@ export function deskCommands(patch: Command, terminal: Terminal, open: OpenInsta
         else terminal.say(`${result.assets} assets judged: ${result.opened} findings opened, ${result.fixed} fixed.`);
       });
     });
+  patch
+    .command('plan')
+    .description('what to do first, and why; with --make, a plan into the maintenance windows that the desk knows')
+    .option(...DATA)
+    .option(...CONFIG)
+    .option('--make <name>', 'packs all actions into windows and keeps it as a draft')
+    .option('--ical', 'the plan as iCalendar')
+    .option('--csv', 'the plan as CSV')
+    .option('--json', 'one action, or the plan, as JSON')
+    .action(async (o: Where & { make?: string; ical?: boolean; csv?: boolean }) => {
+      process.exitCode = await within(o, ({ store }) => plan(o, store, terminal));
+    });
   feedCommands(patch.command('feeds').description('the feeds that the installation keeps'), terminal, within);
 }
 
@@ -120,6 +134,37 @@ async function importFiles(
     }
   }
   return failed > 0 ? EXIT.failure : EXIT.clean;
+}
+
+async function plan(
+  o: { make?: string; ical?: boolean; csv?: boolean; json?: boolean },
+  store: Store,
+  terminal: Terminal,
+): Promise<number> {
+  const desk = createPatchingDesk({ store, clock: systemClock, exercise: false });
+  if (o.make === undefined) {
+    const actions = await desk.actions();
+    for (const one of actions)
+      terminal.out(
+        o.json
+          ? `${JSON.stringify(one)}\n`
+          : `${one.worst.padEnd(11)} ${one.title} (${one.due === null ? 'no deadline' : `due ${one.due.slice(0, 10)}`})\n    ${one.why}\n`,
+      );
+    terminal.say(`${actions.length} actions.`);
+    return actions.length > 0 ? EXIT.findings : EXIT.clean;
+  }
+  const made = await desk.makePlan({ name: o.make, by: 'command line', windows: [], actions: [] });
+  const { plan: exported } = await desk.exported(made.id);
+  if (o.ical) terminal.out(planCalendar(exported));
+  else if (o.csv) terminal.out(planCsv(exported));
+  else if (o.json) terminal.out(`${JSON.stringify(await desk.view(made))}\n`);
+  else
+    for (const task of made.tasks)
+      terminal.out(
+        `${task.starts.slice(0, 16).replace('T', ' ')}  ${task.asset.name}: ${task.actions.map((one) => one.title).join('; ')}${task.lateDays > 0 ? ` (${task.lateDays} days late)` : ''}\n`,
+      );
+  for (const one of made.unplaced) terminal.say(`${one.asset}: ${one.reason}.`);
+  return EXIT.clean;
 }
 
 type Within = <T>(o: Where, work: (at: Awaited<ReturnType<OpenInstallation>>) => Promise<T>) => Promise<T>;

@@ -43,6 +43,7 @@ export function evidenceOf(item: Package, one: Vulnerability, seen: Rfc3339): Ev
       ...(notes.length === 0 ? {} : { note: notes.join(', ') }),
       ...(affected.severity === undefined ? {} : { distribution_severity: affected.severity }),
       ...(affected.restart === undefined ? {} : { restart: affected.restart }),
+      ...(advisory.vector === undefined ? {} : { vector: advisory.vector }),
       ...(advisory.published === null ? {} : { published: advisory.published }),
       ...listEvidence(one),
     },

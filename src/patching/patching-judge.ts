@@ -4,7 +4,15 @@ import { type Finding, type FindingObservation, LIMITS, type Rfc3339, rfc3339 } 
 import { evidenceOf } from './patching-evidence.ts';
 import type { Package } from './patching-package.ts';
 import type { Vulnerability, Weighed } from './patching-weigh.ts';
-import { type AssetContext, type Clock, DEFAULT_POLICY, decide, type Policy, UNKNOWN_CONTEXT } from './policy/index.ts';
+import {
+  type AssetContext,
+  type Clock,
+  DEFAULT_POLICY,
+  type Decision,
+  decide,
+  type Policy,
+  UNKNOWN_CONTEXT,
+} from './policy/index.ts';
 import { compareVersions } from './versions/index.ts';
 
 const NAME_MAX = LIMITS.nameCharsMax;
@@ -21,6 +29,8 @@ export interface Verdict {
   readonly clocks: readonly Clock[];
   readonly assumed: readonly string[];
   readonly ssvc: string;
+  /** The vulnerability whose clock is the strictest. */
+  readonly decidedBy: string;
 }
 
 export interface Judging {
@@ -44,6 +54,32 @@ export function judgePackage(
   return found;
 }
 
+/** Most vulnerabilities differ in nothing that a deadline asks for: each different one is decided once a moment. */
+const decided = new Map<string, Decision>();
+const DECIDED_MAX = 20_000;
+
+function decisionOf(one: Vulnerability, { now, policy, context }: Required<Judging>): Decision {
+  const vector = one.matches.find((match) => match.advisory.vector)?.advisory.vector ?? null;
+  const { published } = (one.matches[0] as Vulnerability['matches'][number]).advisory;
+  const facts = {
+    severity: one.severity,
+    fixable: one.fixed !== null,
+    exploited: one.exploited,
+    points: one.points,
+    vector,
+    published,
+  };
+  if (one.exploited !== null || one.points !== null || policy !== DEFAULT_POLICY)
+    return decide(facts, context, policy, now);
+  const key = `${now}|${one.severity}|${facts.fixable}|${vector}|${published}|${context.exposed}|${context.exposedBy}|${context.criticality}`;
+  const known = decided.get(key);
+  if (known) return known;
+  if (decided.size >= DECIDED_MAX) decided.clear();
+  const made = decide(facts, context, policy, now);
+  decided.set(key, made);
+  return made;
+}
+
 const SSVC_ORDER = ['track', 'track*', 'attend', 'act'];
 
 function verdict(
@@ -55,32 +91,20 @@ function verdict(
   let clocks: readonly Clock[] = [];
   let assumed: readonly string[] = [];
   let ssvc = 'track';
+  let decidedBy = '';
   for (const one of all) {
-    const { advisory } = one.matches[0] as Vulnerability['matches'][number];
-    const decision = decide(
-      {
-        name: one.name,
-        severity: one.severity,
-        fixable: one.fixed !== null,
-        exploited: one.exploited,
-        points: one.points,
-        vector: one.matches.find((match) => match.advisory.vector)?.advisory.vector ?? null,
-        published: advisory.published,
-      },
-      context,
-      policy,
-      now,
-    );
+    const decision = decisionOf(one, { now, policy, context });
     if (SSVC_ORDER.indexOf(decision.ssvc) > SSVC_ORDER.indexOf(ssvc)) ssvc = decision.ssvc;
     const [first] = decision.clocks;
     if (first && (clocks.length === 0 || first.dueMs < (clocks[0] as Clock).dueMs)) {
       clocks = decision.clocks;
       assumed = decision.assumed;
+      decidedBy = one.name;
     }
   }
   // What is only guessed, or cannot be told, is a question and has no deadline of ours.
   const sure = kind === 'missing-update' || kind === 'no-update-yet';
-  return { kind, item, all, clocks: sure ? clocks : [], assumed, ssvc };
+  return { kind, item, all, clocks: sure ? clocks : [], assumed, ssvc, decidedBy };
 }
 
 const VERB: Readonly<Record<PackageKind, string>> = {
@@ -122,12 +146,12 @@ export function packageFinding(one: Verdict, now: number): PackageFinding {
 const dueOf = (clocks: readonly Clock[]): Rfc3339 | null => (clocks[0] ? rfc3339(clocks[0].dueMs) : null);
 
 /** The deadline in a sentence, the other clocks that run beside it, and what was assumed. */
-function whyDue({ clocks, assumed, ssvc }: Verdict): string {
+function whyDue({ clocks, assumed, ssvc, decidedBy }: Verdict): string {
   const [first, ...others] = clocks;
   if (!first) return 'No deadline applies.';
   const beside = others.map((clock) => `${rfc3339(clock.dueMs).slice(0, 10)}: ${clock.why}`);
   return [
-    `Due: ${first.why}.`,
+    `Due: ${first.why}, for ${decidedBy}.`,
     ...(first.triage ? ['Look for signs of a break-in first.'] : []),
     `CISA SSVC: ${ssvc}.`,
     ...(beside.length > 0 ? [`Also: ${beside.join('; ')}.`] : []),

@@ -17,7 +17,6 @@ const NOW = Date.UTC(2026, 0, 10);
 const DAY = 86_400_000;
 const feed = { name: 'CISA KEV', version: '1', date: '2026-01-01T00:00:00Z', dateOf: 'feed' } as const;
 const facts = (more: Partial<VulnerabilityFacts> = {}): VulnerabilityFacts => ({
-  name: 'CVE-2026-1',
   severity: 'high',
   fixable: true,
   exploited: null,

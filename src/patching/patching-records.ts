@@ -99,3 +99,26 @@ export async function readAssetSummaries(store: Store): Promise<Map<string, Asse
 export async function readAssetSummary(store: Store, asset: string): Promise<AssetSummary | null> {
   return ((await store.records.get(SUMMARIES, asset))?.doc as AssetSummary | undefined) ?? null;
 }
+
+const PAUSES = 'patching-pauses';
+
+/** A clock that stands still, with its reason; ended or not. */
+export interface PauseRecord {
+  readonly id: string;
+  readonly finding: string;
+  readonly from: string;
+  readonly to: string | null;
+  readonly reason: string;
+  readonly by: string;
+}
+
+export async function writePause(store: Store, pause: PauseRecord): Promise<void> {
+  await store.records.put(PAUSES, [{ id: pause.id, order: Date.parse(pause.from), tag: pause.finding, doc: pause }]);
+}
+
+export async function readPauses(store: Store, finding: string): Promise<PauseRecord[]> {
+  const found: PauseRecord[] = [];
+  for await (const record of allRecords((page) => store.records.list(PAUSES, { tag: finding }, page)))
+    found.push(record.doc as PauseRecord);
+  return found.sort((a, b) => (a.from < b.from ? -1 : 1));
+}

@@ -86,7 +86,7 @@ const HARM: Readonly<Record<VexStatus, number>> = { affected: 3, under_investiga
 
 /** The newer one; of the same time the one that asks for more care. */
 function outweighs(a: VexStatement, b: VexStatement): boolean {
-  const [left, right] = [Date.parse(a.date), Date.parse(b.date)];
+  const [left, right] = [Date.parse(a.date) || 0, Date.parse(b.date) || 0];
   if (left !== right) return left > right;
   return HARM[a.status] > HARM[b.status];
 }

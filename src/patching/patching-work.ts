@@ -7,8 +7,8 @@ import { allRecords, type RoomServices, rfc3339 } from '../core/index.ts';
 import { feedSources } from './patching-desk-commands.ts';
 import { openLibrary } from './patching-library.ts';
 import { ownInventory } from './patching-own.ts';
+import { TICKETS } from './patching-plan-routes.ts';
 import type { PatchingDeps } from './patching-routes.ts';
-import { TICKETS } from './patching-routes.ts';
 import { updateFeeds } from './patching-update.ts';
 
 const LOOK_EVERY_MS = 5_000;

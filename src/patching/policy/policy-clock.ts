@@ -19,7 +19,6 @@ export interface AssetContext {
 export const UNKNOWN_CONTEXT: AssetContext = { exposed: null, exposedBy: null, criticality: 'unknown' };
 
 export interface VulnerabilityFacts {
-  readonly name: string;
   readonly severity: Severity;
   readonly fixable: boolean;
   readonly exploited: KnownExploited | null;
@@ -87,7 +86,7 @@ export function decide(one: VulnerabilityFacts, context: AssetContext, policy: P
       rule: 'kev',
       startMs,
       dueMs: Date.parse(one.exploited.due),
-      why: `CISA KEV sets ${one.exploited.due} for ${one.name}`,
+      why: `CISA KEV sets ${one.exploited.due}`,
     });
   }
   if (policy.bod_26_04) bodClock(one, points, context, detectedMs, add);
@@ -147,7 +146,7 @@ function bodClock(
     rule: 'bod-26-04',
     startMs: detectedMs,
     dueMs: detectedMs + days * DAY_MS,
-    why: `${words} (CISA BOD 26-04 for ${one.name}: ${said.join(', ')})`,
+    why: `${words} (CISA BOD 26-04: ${said.join(', ')})`,
     triage,
   });
 }
