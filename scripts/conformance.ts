@@ -2,6 +2,7 @@
 
 import { parseArgs } from 'node:util';
 import { conformanceAgreement } from './conformance-agreement.ts';
+import { conformanceBod } from './conformance-bod.ts';
 import { conformanceCaptures } from './conformance-captures.ts';
 import { conformanceCrowdsec } from './conformance-crowdsec.ts';
 import { conformanceDecode } from './conformance-decode.ts';
@@ -27,6 +28,7 @@ const PARTS: readonly ((dataDir: string) => Promise<Verdict>)[] = [
   conformanceDecode,
   conformanceVersions,
   conformanceDevices,
+  conformanceBod,
   conformanceVex,
   conformanceCaptures,
 ];

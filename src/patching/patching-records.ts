@@ -40,7 +40,7 @@ export async function readAnswers(store: Store, asset: string): Promise<Readonly
   return found;
 }
 
-const OUTSIDE_KINDS_PAGE = 5;
+const OUTSIDE_KINDS_PAGE = 50;
 
 /** Whether the internet reaches it: what the perimeter's own scan and the network sensor saw comes before what a list says. */
 export async function exposureOf(store: Store, asset: Asset): Promise<Pick<AssetContext, 'exposed' | 'exposedBy'>> {
@@ -57,10 +57,9 @@ export async function exposureOf(store: Store, asset: Asset): Promise<Pick<Asset
   return { exposed: asset.external, exposedBy: by ? `${by} saw it` : 'the asset register says so' };
 }
 
-/** Findings of a scan from outside say where they looked from; the round on the machine itself does not. */
+/** Findings of a scan say where they looked from; the round on the machine itself, and a scan from inside, prove nothing. */
 const isOutside = (data: Readonly<Record<string, unknown>> | undefined) =>
-  data !== undefined &&
-  (data.from === 'outside' || data.vantage === 'external' || data.exposed === true || data.external === true);
+  data !== undefined && (data.vantage === 'outside' || data.from === 'outside');
 
 /** What the room knows of an asset beside its record: who said it, when, and what could not be judged. */
 export interface AssetSummary {

@@ -19,6 +19,7 @@ import {
 import { createDeviceJudge, type DeviceJudge } from './devices/index.ts';
 import type { HostFacts, Inventory, ListedProduct } from './inventories/index.ts';
 import { joinFacts } from './inventories/index.ts';
+import type { FeedSet } from './patching-advisory.ts';
 import { createIdentityIndex, type Identity, type IdentityIndex, learn, mergeAsset } from './patching-assets.ts';
 import { gone, JUDGED_KINDS, type Looked } from './patching-close.ts';
 import { openLibrary } from './patching-library.ts';
@@ -48,10 +49,25 @@ export interface PatchingService {
     onProgress?: (done: number, all: number) => void,
   ): Promise<{ assets: number; opened: number; fixed: number }>;
   judgeOne(asset: AssetId): Promise<void>;
-  /** After feeds changed on disk. */
+  /** After feeds or policy changed. */
   reload(): void;
+  /** Gives the memory of the feeds back when nothing was judged for a while. */
+  rest(): void;
 }
 
+interface Ready {
+  readonly generation: number;
+  readonly feeds: FeedSet;
+  readonly madeMs: number;
+  readonly judge: Judge;
+  readonly devices: DeviceJudge;
+  readonly policy: Policy;
+  readonly hasEnds: boolean;
+}
+
+const HOUR_MS = 3_600_000;
+/** Feeds are large: they leave the memory when nothing was judged for so long. */
+const REST_MS = 10 * 60_000;
 const IDENTITIES = 'patching-identities';
 const OBSERVE_AT_ONCE = 500;
 const digest = (...parts: readonly string[]) => createHash('sha256').update(JSON.stringify(parts)).digest();
@@ -67,14 +83,8 @@ export function createPatchingService(o: {
   const parts = openParts(join(o.dataDir, 'patching', 'inventories'));
   const library = openLibrary(join(o.dataDir, 'patching', 'feeds'));
   let index: Promise<IdentityIndex> | null = null;
-  let ready: {
-    generation: number;
-    madeMs: number;
-    judge: Judge;
-    devices: DeviceJudge;
-    policy: Policy;
-    hasEnds: boolean;
-  } | null = null;
+  let ready: Ready | null = null;
+  let usedMs = 0;
   // One change at a time: two inventories of one machine must meet.
   let line: Promise<unknown> = Promise.resolve();
   const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
@@ -95,19 +105,20 @@ export function createPatchingService(o: {
     return index;
   }
 
-  /** Feeds and policy as they are now; a day's clock is old enough to be made anew. */
-  async function judgeNow() {
+  /** Feeds and policy as they are now. The feeds are read when they changed; deadlines count from this hour. */
+  async function judgeNow(): Promise<Ready> {
     const generation = await library.generation();
-    const fresh = ready && ready.generation === generation && clock.now() - ready.madeMs < 3_600_000;
-    if (ready && fresh) return ready;
-    const feeds = await library.load();
-    const policy = (await readPolicy(store)) ?? DEFAULT_POLICY;
     const now = clock.now();
-    const judge = createJudge(feeds, now, policy);
+    usedMs = now;
+    if (ready && ready.generation === generation && now - ready.madeMs < HOUR_MS) return ready;
+    const known = ready && ready.generation === generation ? ready : null;
+    const feeds = known?.feeds ?? (await library.load());
+    const policy = (await readPolicy(store)) ?? DEFAULT_POLICY;
     ready = {
       generation,
+      feeds,
       madeMs: now,
-      judge,
+      judge: createJudge(feeds, now, policy, known?.judge.matcher),
       devices: createDeviceJudge(feeds.devices, now),
       policy,
       hasEnds: feeds.ends.length > 0,
@@ -328,6 +339,9 @@ export function createPatchingService(o: {
     judgeOne: (asset) => inTurn(async () => void (await judgeAsset(asset))),
     reload: () => {
       ready = null;
+    },
+    rest: () => {
+      if (clock.now() - usedMs > REST_MS) ready = null;
     },
   };
 }

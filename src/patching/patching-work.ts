@@ -57,6 +57,7 @@ async function round(deps: PatchingDeps, signal: AbortSignal): Promise<void> {
   await sendTickets(deps.services);
   await dailyFeeds(deps, signal);
   await ownOnce(deps);
+  deps.service.rest();
 }
 
 const OWN_KEY = 'patching.own-ms';

@@ -1,7 +1,6 @@
 /** The public addresses of feeds, each as one entry; the configuration replaces or adds to them. */
 
-export const FEED_KINDS = ['file', 'osv', 'csaf', 'msrc', 'nvd'] as const;
-export type FeedKind = (typeof FEED_KINDS)[number];
+type FeedKind = 'file' | 'osv' | 'csaf' | 'msrc' | 'nvd';
 
 export interface FeedSource {
   readonly id: string;
@@ -40,11 +39,4 @@ export const PUBLIC_FEEDS: readonly FeedSource[] = [
     url: 'https://raw.githubusercontent.com/cisagov/CSAF/develop/csaf_files/OT/white/?only=icsma',
   },
   { id: 'end-of-life', kind: 'file', url: 'https://endoflife.date/api/v1/products/full' },
-];
-
-/** Those that are not in the list above by themselves, ready to be put into the configuration. */
-export const OPTIONAL_FEEDS: readonly FeedSource[] = [
-  { id: 'red-hat-vex', kind: 'csaf', url: 'https://security.access.redhat.com/data/csaf/v2/vex/' },
-  { id: 'nvd', kind: 'nvd', url: 'https://services.nvd.nist.gov/rest/json/cves/2.0' },
-  { id: 'vulnrichment', kind: 'file', url: 'https://github.com/cisagov/vulnrichment/archive/refs/heads/develop.zip' },
 ];

@@ -215,4 +215,4 @@ async function firstByte(path: string): Promise<string> {
 }
 
 export { fetchFeed } from './feed-fetch.ts';
-export { FEED_KINDS, type FeedKind, type FeedSource, OPTIONAL_FEEDS, PUBLIC_FEEDS } from './feed-sources.ts';
+export { type FeedSource, PUBLIC_FEEDS } from './feed-sources.ts';

@@ -1,6 +1,6 @@
 /** The door of policy: by when something has to be done, and why. */
 
-export { BOD_MEANING, bodOutcome } from './policy-bod.ts';
+export { bodOutcome } from './policy-bod.ts';
 export {
   type AssetContext,
   type Clock,
