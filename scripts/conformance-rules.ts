@@ -18,7 +18,8 @@ const FAMILIES: readonly { name: string; truth: RegExp; rules: RegExp }[] = [
   {
     name: 'guessing of passwords and names',
     truth: /(?:-|_)bf\b|bf_|-bf|bruteforce|user[-_]?enum|-enum|_enum|honeypot-users|-spam$/i,
-    rules: /^(?:password-|credential-stuffing|user-enumeration|web-login|distributed-guessing|success-after)/,
+    rules:
+      /^(?:password-|credential-stuffing|user-enumeration|web-login|distributed-guessing|success-after|sip-guessing)/,
   },
   {
     name: 'exploits and scanning of web servers',
