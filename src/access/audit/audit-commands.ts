@@ -1,15 +1,16 @@
 /** `asepsis access audit`: exports of identity systems in, one finding for each account and weakness out. */
 
-import { randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { Client } from 'ldapts';
 import {
+  type AccountId,
   AsepsisError,
   type Clock,
+  contentId,
   EXIT,
   type Finding,
-  newId,
   publicFinding,
   rfc3339,
   SEVERITY_SHAPE,
@@ -25,6 +26,8 @@ import type { AuditInput } from './audit-record.ts';
 export interface AuditDeps {
   readonly openStore: (dataDir: string) => Promise<Store>;
   readonly clock: Clock;
+  /** Adds what the installation itself knows. */
+  readonly join: (input: AuditInput, store: Store, dataDir: string) => Promise<void>;
 }
 
 interface Options {
@@ -68,20 +71,19 @@ export function auditCommands(access: Command, terminal: Terminal, deps: AuditDe
 }
 
 async function audit(files: readonly string[], o: Options, terminal: Terminal, deps: AuditDeps): Promise<number> {
-  if (files.length === 0 && o.ldap === undefined)
+  if (files.length === 0 && o.ldap === undefined && o.data === undefined)
     throw new AsepsisError('BAD_REQUEST', 'Name at least one export, or a directory with --ldap.');
   const input = await readExports(files, o.host === undefined ? {} : { host: o.host });
   if (o.ldap !== undefined) await readLive(o, input);
   for (const [what, count] of input.faults) terminal.say(`Not read: ${what}${count > 1 ? ` (${count}×)` : ''}`);
+  const store = o.data === undefined ? null : await deps.openStore(o.data);
+  if (store !== null && o.data !== undefined) await deps.join(input, store, o.data);
   if (input.accounts.length === 0)
     throw new AsepsisError('INPUT_UNREADABLE', 'No account was found in any of the exports.');
   const nowMs = deps.clock.now();
   const verdicts = judge(input, { nowMs, ...(o.external && { external: o.external }) });
   const seen = observations(verdicts, nowMs);
-  const findings =
-    o.data === undefined
-      ? seen.map((one) => passing(one, nowMs))
-      : await keep(await deps.openStore(o.data), verdicts, seen, nowMs);
+  const findings = store === null ? seen.map((one) => passing(one, nowMs)) : await keep(store, verdicts, seen, nowMs);
   print(o, terminal, verdicts, findings);
   summary(verdicts, terminal);
   return findings.some((one) => one.state === 'open') ? EXIT.findings : EXIT.clean;
@@ -157,7 +159,7 @@ async function keep(
     for (let from = 0; from < verdicts.length; from += WRITE_ROWS)
       await store.accounts.upsert(
         verdicts.slice(from, from + WRITE_ROWS).map((one) => ({
-          id: newId('account', nowMs, randomBytes(10)),
+          id: accountId(one),
           name: one.name.slice(0, 256),
           service: one.service.slice(0, 256),
           privileged: one.privileged,
@@ -250,3 +252,12 @@ async function readLive(o: Options, input: AuditInput): Promise<void> {
     await client.unbind().catch(() => {});
   }
 }
+
+/** The same account of the same service is the same record at the next audit. */
+const accountId = (one: Verdict): AccountId =>
+  contentId<AccountId>(
+    'account',
+    createHash('sha256')
+      .update(JSON.stringify([one.service, one.name]))
+      .digest(),
+  );
