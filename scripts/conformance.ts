@@ -8,6 +8,7 @@ import { conformanceCrowdsec } from './conformance-crowdsec.ts';
 import { conformanceDecode } from './conformance-decode.ts';
 import { conformanceDevices } from './conformance-devices.ts';
 import { conformanceFail2ban } from './conformance-fail2ban.ts';
+import { conformancePerimeter } from './conformance-perimeter.ts';
 import { conformanceRules } from './conformance-rules.ts';
 import { conformanceSigma } from './conformance-sigma.ts';
 import { conformanceVersions } from './conformance-versions.ts';
@@ -31,6 +32,7 @@ const PARTS: readonly ((dataDir: string) => Promise<Verdict>)[] = [
   conformanceBod,
   conformanceVex,
   conformanceCaptures,
+  conformancePerimeter,
 ];
 
 const { values } = parseArgs({ options: { data: { type: 'string' } } });

@@ -24,6 +24,7 @@ const NEEDED = {
 const PEERS = {
   storescu: 'dcmtk',
   nmap: 'nmap',
+  sslscan: 'sslscan',
   haproxy: 'haproxy',
   caddy: 'caddy',
   stunnel4: 'stunnel4',
