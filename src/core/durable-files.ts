@@ -1,7 +1,7 @@
 /** Files and folders that are still there after the power was cut: a file's own fsync does not make its name durable (fsync(2)). */
 
-import { chmodSync, closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs';
-import { mkdir, open, rename } from 'node:fs/promises';
+import { chmodSync, closeSync, existsSync, fsyncSync, mkdirSync, openSync, statSync } from 'node:fs';
+import { mkdir, open, rename, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 
 /** Windows cannot open a folder for that, and need not. */
@@ -27,9 +27,45 @@ function* parentsOfNew(first: string, path: string): Generator<string> {
   }
 }
 
+const codeOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoException | null)?.code;
+
+/**
+ * Makes the folder and what is missing above it; the topmost that was made, or undefined. Not Node's own `recursive`: it
+ * never ends where the system answers ENOENT for a folder that cannot be, such as one in /proc.
+ */
+async function makeFolders(path: string, mode: number | undefined): Promise<string | undefined> {
+  const make = () => mkdir(path, mode === undefined ? {} : { mode });
+  try {
+    await make();
+    return path;
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST' && (await stat(path)).isDirectory()) return undefined;
+    const above = dirname(path);
+    if (codeOf(error) !== 'ENOENT' || above === path || (await stat(above).catch(() => null)) !== null) throw error;
+    const first = await makeFolders(above, mode);
+    await make();
+    return first ?? path;
+  }
+}
+
+/** The same for code that cannot wait. */
+function makeFoldersSync(path: string, mode: number): string | undefined {
+  try {
+    mkdirSync(path, { mode });
+    return path;
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST' && statSync(path).isDirectory()) return undefined;
+    const above = dirname(path);
+    if (codeOf(error) !== 'ENOENT' || above === path || existsSync(above)) throw error;
+    const first = makeFoldersSync(above, mode);
+    mkdirSync(path, { mode });
+    return first ?? path;
+  }
+}
+
 /** The folder with all above it, their names durable; nothing when it is there. */
 export async function ensureFolder(path: string, mode?: number): Promise<void> {
-  const first = await mkdir(path, { recursive: true, ...(mode === undefined ? {} : { mode }) });
+  const first = await makeFolders(resolve(path), mode);
   if (first === undefined) return;
   for (const folder of parentsOfNew(first, path)) await syncFolder(folder);
 }
@@ -44,7 +80,7 @@ export async function moveDurably(from: string, to: string): Promise<void> {
 /** The same as `ensureFolder`, and an empty file with this mode in it where there is none, for code that cannot wait. */
 export function ensureFileSync(path: string, folderMode: number, fileMode: number): void {
   const folder = dirname(path);
-  const first = mkdirSync(folder, { recursive: true, mode: folderMode });
+  const first = makeFoldersSync(resolve(folder), folderMode);
   closeSync(openSync(path, 'a', fileMode));
   chmodSync(path, fileMode);
   if (!FOLDERS_SYNC) return;

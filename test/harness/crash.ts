@@ -97,6 +97,17 @@ export async function crashRounds(
   }
 }
 
+export interface ShownAlert {
+  readonly id: string;
+  readonly rule: { readonly id: string };
+  readonly events: readonly string[];
+  readonly entities: readonly { readonly type: string; readonly value: string }[];
+}
+
+/** What makes an alert one: its rule, the event it begins with, and whom it is about (a rule may judge each entity). */
+export const keyOf = ({ rule, events, entities }: ShownAlert): string =>
+  `${rule.id} ${events[0]} ${entities[0]?.type}:${entities[0]?.value}`;
+
 async function count(
   desk: Desk,
   person: Person,
@@ -125,7 +136,7 @@ async function count(
     }
     next = page.next;
   } while (next !== null);
-  const alerts: { id: string; rule: { id: string }; events: string[] }[] = [];
+  const alerts: ShownAlert[] = [];
   next = null;
   do {
     const after: string = next === null ? '' : `&after=${encodeURIComponent(next)}`;
@@ -133,7 +144,7 @@ async function count(
     alerts.push(...page.items);
     next = page.next;
   } while (next !== null);
-  const keys = alerts.map((alert) => `${alert.rule.id} ${alert.events[0]}`);
+  const keys = alerts.map(keyOf);
   return {
     sent: sent.size,
     acknowledged: acknowledged.size,

@@ -3,6 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { keyOf, type ShownAlert } from './crash.ts';
 import { type Desk, enrol, eventually, newDataDir, type Person, startDesk } from './desk.ts';
 import { type Luck, writeState } from './power-states.ts';
 import { type DiskOp, readTrace, TRACED } from './power-trace.ts';
@@ -84,12 +85,8 @@ async function judge(dataDir: string, person: Person, acknowledged: number): Pro
     if (missing.length > 0)
       return `${missing.length} acknowledged records are missing: ${missing.slice(0, 3).join(', ')}`;
     if (twice.length > 0) return `${twice.length} records are there twice: ${twice.slice(0, 3).join(', ')}`;
-    const { items } = await get<{ items: { rule: { id: string }; events: string[] }[] }>(
-      desk,
-      person,
-      '/v1/alerts?limit=500',
-    );
-    const keys = items.map((alert) => `${alert.rule.id} ${alert.events[0]}`);
+    const { items } = await get<{ items: ShownAlert[] }>(desk, person, '/v1/alerts?limit=500');
+    const keys = items.map(keyOf);
     if (new Set(keys).size !== keys.length) return 'an alert is there twice';
     return null;
   } catch (error) {
