@@ -100,6 +100,9 @@ function createChooser(rules: readonly DetectionRule[]): (facts: SourceFacts) =>
       .sort((a, b) => a - b);
 }
 
+/** A copy that stands alone: a text cut out of a block of records would keep the whole block in memory. */
+const alone = <T>(value: T): T | string => (typeof value === 'string' ? ` ${value}`.slice(1) : value);
+
 /** Finds or makes the plan of an event. Plans are built when the first event of their kind comes. */
 function createPlans(rules: readonly DetectionRule[], fields: FieldCache, quarantined: ReadonlyMap<number, string>) {
   const known = vocabulary(rules);
@@ -177,8 +180,8 @@ function createPlans(rules: readonly DetectionRule[], fields: FieldCache, quaran
     const channels = ids.get(id) ?? new Map<FieldValue | undefined, Place>();
     ways.set(logsource, byClass);
     byClass.set(norm.class_uid, ids);
-    ids.set(id, channels);
-    channels.set(channel, built);
+    ids.set(alone(id), channels);
+    channels.set(alone(channel), built);
     return built;
   };
 

@@ -38,7 +38,7 @@ export interface DetectJob {
 const THREADS_BYTES_MIN = 4 * 1024 * 1024;
 const PROGRESS_EVERY_MS = 200;
 /** Events of correlations that are held back to bring them in order; beyond they are judged in runs of this many. */
-const MEMBERS_MAX = 300_000;
+const MEMBERS_MAX = 100_000;
 
 /** Collects events that count in correlations and judges them in the order in which they happened. */
 function createCounting(rules: readonly Rule[], pieces: readonly Piece[], print: (found: Found, piece: Piece) => void) {
@@ -73,8 +73,14 @@ function createCounting(rules: readonly Rule[], pieces: readonly Piece[], print:
     judge,
     alerts: () => alerts,
     runs: () => runs,
-    take: (events: readonly DecodedEvent[], options: { json: boolean; colour: boolean }): void => {
-      for (const event of events) held.push(event);
+    take: (
+      events: readonly DecodedEvent[],
+      options: { json: boolean; colour: boolean },
+      /** Whether they came from another thread. */
+      alone: boolean,
+    ): void => {
+      // Copies that stand alone: each event would keep the block that it was cut out of.
+      for (const event of events) held.push(alone ? event : structuredClone(event));
       if (held.length >= MEMBERS_MAX) judge(false, options);
     },
   };
@@ -94,6 +100,7 @@ export async function detect(job: DetectJob, terminal: Terminal): Promise<void> 
     const number = typeof record === 'number' ? record + (before.get(piece.index) ?? 0) : record;
     terminal.out(`${head}${number}${tail}`);
   };
+  const useThreads = job.threadScript !== null && threads > 1 && pieces.length > 1 && bytes >= THREADS_BYTES_MIN;
   const counting = createCounting(job.rules, pieces, show);
   const onReport = (piece: Piece, report: PieceReport): void => {
     const next = pieces[piece.index + 1];
@@ -104,7 +111,7 @@ export async function detect(job: DetectJob, terminal: Terminal): Promise<void> 
     events += report.events;
     alerts += report.found.length;
     for (const found of report.found) show(found, piece);
-    counting.take(report.members, print);
+    counting.take(report.members, print, useThreads);
   };
   const onFault = (piece: Piece, message: string): void => {
     // One bad file of a folder must not hide what is in the others; a file that was named must be readable.
@@ -118,7 +125,6 @@ export async function detect(job: DetectJob, terminal: Terminal): Promise<void> 
     toldMs = now;
     terminal.progress(`${done} of ${pieces.length} files, ${seen} events, ${alerts} alerts`);
   };
-  const useThreads = job.threadScript !== null && threads > 1 && pieces.length > 1 && bytes >= THREADS_BYTES_MIN;
   const quarantined = useThreads
     ? await runThreads(pieces, {
         script: job.threadScript as URL,

@@ -141,3 +141,22 @@ test('what makes a backtracking engine hang is answered', () => {
   expect(createRegex('(.*a){20}b').test(long.slice(0, 5000))).toBe(false);
   expect(createRegex('[ab]*a[ab]{12}c').test('ab'.repeat(5000))).toBe(false);
 });
+
+test.each(['a{2,}', '.{3,}', '[ab]{2}', '(?i)A{2,}', '\\w{4,}', '[^a]{3,9}'])(
+  'runs: %s answers as JavaScript does',
+  (source) => {
+    const flags = source.startsWith('(?i)') ? 'i' : '';
+    const theirs = new RegExp(source.replace('(?i)', ''), flags);
+    for (const text of [...TEXTS, 'aAaa', 'bab\nbab', 'xxx'])
+      expect(createRegex(source).test(text), JSON.stringify(text)).toBe(theirs.test(text));
+  },
+);
+
+test('an expression whose states never repeat is followed without remembering them', () => {
+  // From every letter a path of its own of 700 places: more states than are kept, three times over.
+  const regex = createRegex('[a-z].{700}q');
+  const text = 'ab1'.repeat(2000);
+  expect(regex.test(text)).toBe(false);
+  expect(regex.test(`${text}q`)).toBe(true);
+  expect(regex.test('a1'.repeat(100))).toBe(false);
+});
