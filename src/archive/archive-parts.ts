@@ -1,5 +1,6 @@
 /** The archive part by part: distinct values of a column, which values a part may hold, events of a part in order of time. */
 
+import { join } from 'node:path';
 import { type ArchiveParts, type EventRecord, type PartCondition, parseEventId } from '../core/index.ts';
 import { timestamp } from './archive-duckdb.ts';
 import { bloomHas, INDEXED_COLUMNS } from './archive-index.ts';
@@ -10,6 +11,10 @@ import { type ArchiveView, tableOf } from './archive-search.ts';
 const INDEXED = new Set<string>(INDEXED_COLUMNS);
 const OLDEST_FIRST = '"time", seq, idx';
 const BATCH_MAX = 20_000;
+
+/** The same table, which also says in which file a row stands. */
+const named = (view: ArchiveView, files: readonly FileEntry[]): string =>
+  tableOf(view, files).replace('hive_partitioning = false', 'hive_partitioning = false, filename = true');
 
 /** Timestamps beyond this do not fit into microseconds that a number can hold. */
 const TIME_MS_MAX = 8.64e12;
@@ -86,7 +91,16 @@ export function createArchiveParts(streamId: string, withView: WithView): Archiv
           wheres.push(`("time", seq, idx) > (${place}, ${after.seq}, ${after.index})`);
         }
         const limit = Math.max(1, Math.min(BATCH_MAX, Math.trunc(range.limit)));
-        const sql = `SELECT ${SELECT_LIST} FROM ${tableOf(view, entries)} WHERE ${wheres.join(' AND ')} ORDER BY ${OLDEST_FIRST} LIMIT ${limit}`;
+        const ordered = `WHERE ${wheres.join(' AND ')} ORDER BY ${OLDEST_FIRST} LIMIT ${limit}`;
+        let files = entries;
+        if (condition !== null) {
+          // Mostly nothing matches: which files hold something is asked of the condition's columns alone.
+          const sql = `SELECT DISTINCT filename FROM ${named(view, entries)} WHERE ${wheres.join(' AND ')}`;
+          const names = new Set((await view.pool.rows(sql, values, signal)).map((row) => String(row[0])));
+          files = entries.filter((entry) => names.has(join(view.dir, entry.file)));
+          if (files.length === 0) return [];
+        }
+        const sql = `SELECT ${SELECT_LIST} FROM ${tableOf(view, files)} ${ordered}`;
         return (await view.pool.rows(sql, values, signal)).map((row) => recordOf(streamId, row));
       }),
   };

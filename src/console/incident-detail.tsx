@@ -193,9 +193,15 @@ function ClosedNote({ incident }: { incident: Incident }) {
 type Moments =
   | { at: string; kind: 'alert'; alert: Alert }
   | { at: string; kind: 'comment'; by: string; text: string }
-  | { at: string; kind: 'word'; text: string };
+  | { at: string; kind: 'word'; text: string }
+  | { at: string; kind: 'event' | 'file'; id: string; text: string };
 
-function momentsOf(incident: Incident, alerts: readonly Alert[]): Moments[] {
+/** What the server merges besides: events of the alerts, and what happened to watched files of the same hosts. */
+interface Story {
+  readonly items: readonly { time: string; kind: 'alert' | 'event' | 'file'; title: string; id: string }[];
+}
+
+function momentsOf(incident: Incident, alerts: readonly Alert[], story: Story | undefined): Moments[] {
   const moments: Moments[] = alerts.map((alert) => ({ at: alert.time, kind: 'alert', alert }));
   for (const { at, by, text } of incident.comments) moments.push({ at, kind: 'comment', by, text });
   moments.push({ at: incident.opened, kind: 'word', text: t.openedWord });
@@ -203,18 +209,27 @@ function momentsOf(incident: Incident, alerts: readonly Alert[]): Moments[] {
     moments.push({ at: incident.acknowledged_at, kind: 'word', text: t.acknowledgedWord(incident.assignee_name) });
   if (incident.closed_at && incident.state === 'closed')
     moments.push({ at: incident.closed_at, kind: 'word', text: t.closedWord });
+  for (const { time, kind, title, id } of story?.items ?? [])
+    if (kind !== 'alert') moments.push({ at: time, kind, id, text: title });
   return moments.sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0));
 }
 
 function Timeline({ incident, alerts }: { incident: Incident; alerts: readonly Alert[] }) {
-  const moments = momentsOf(incident, alerts);
+  const [whole, setWhole] = useState(false);
+  const story = useAnswer<Story>(`/v1/incidents/${incident.id}/timeline`, whole);
+  const moments = momentsOf(incident, alerts, story.data);
   const first = moments.find((moment) => moment.kind === 'alert');
   return (
     <section aria-labelledby="timeline">
       <h3 id="timeline">{t.timeline}</h3>
+      {!whole && <Button onClick={() => setWhole(true)}>{t.timelineWhole}</Button>}
+      {whole && story.isPending && <Waiting rows={2} />}
+      <Problem error={story.error} />
       <ol className="timeline">
         {moments.map((moment) => (
-          <li key={`${moment.kind} ${moment.at} ${moment.kind === 'alert' ? moment.alert.id : moment.text}`}>
+          <li
+            key={`${moment.kind} ${moment.at} ${moment.kind === 'alert' ? moment.alert.id : 'id' in moment ? moment.id : moment.text}`}
+          >
             <p className="timeline-time dim">
               <Moment at={moment.at} />
             </p>
@@ -232,6 +247,11 @@ function Timeline({ incident, alerts }: { incident: Incident; alerts: readonly A
               </p>
             )}
             {moment.kind === 'word' && <p>{moment.text}</p>}
+            {(moment.kind === 'event' || moment.kind === 'file') && (
+              <p>
+                {moment.kind === 'file' ? t.timelineFile : t.timelineEvent} <span className="mono">{moment.text}</span>
+              </p>
+            )}
           </li>
         ))}
       </ol>

@@ -36,7 +36,7 @@ export interface Chain {
   /** Our clock's word. */
   tick(nowMs: number): void;
   /** Nothing more will come: everything open is judged. */
-  finish(): void;
+  finish(latestMs: number): void;
   /** After state was read. */
   reschedule(): void;
 }
@@ -212,9 +212,9 @@ export function createChain(
       for (const correlator of correlators) correlator.sweep(nowMs);
       shrink();
     },
-    finish: () => {
+    finish: (latestMs) => {
       // Silence after the last event is not proof that nothing comes: only what has been waited for is judged.
-      const endMs = Math.max(watermark.ms, ...watermark.sources().map(({ ms }) => ms));
+      const endMs = Math.max(latestMs, watermark.ms, ...watermark.sources().map(({ ms }) => ms));
       dueMs = Number.NEGATIVE_INFINITY;
       advance(endMs);
       for (const { node, correlator } of order)

@@ -158,7 +158,8 @@ export function createCorrelator(
       exercise: isExerciseKey(key),
       note,
     };
-    group.seen = null;
+    // Who was last seen is what the next report of the same silence is about.
+    if (mode !== 'missing') group.seen = null;
     return fired;
   };
 

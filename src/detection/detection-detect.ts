@@ -47,6 +47,7 @@ function createCounting(rules: readonly Rule[], pieces: readonly Piece[], print:
   let held: DecodedEvent[] = [];
   let runs = 0;
   let alerts = 0;
+  let latestMs = Number.NEGATIVE_INFINITY;
   const byId = new Map<string, DecodedEvent>();
   const pieceOf = ({ seq }: DecodedEvent): Piece => pieces[Math.floor(seq / PIECE_RECORDS)] as Piece;
   const judge = (last: boolean, options: { json: boolean; colour: boolean }): void => {
@@ -65,11 +66,14 @@ function createCounting(rules: readonly Rule[], pieces: readonly Piece[], print:
       }
     };
     for (const event of events) tell(engine.feed(event), event);
-    if (last) tell(engine.finish(), events.at(-1) ?? null);
+    if (last) tell(engine.finish(latestMs), events.at(-1) ?? null);
     byId.clear();
   };
   return {
     engine,
+    reached: (ms: number): void => {
+      latestMs = Math.max(latestMs, ms);
+    },
     judge,
     alerts: () => alerts,
     runs: () => runs,
@@ -109,6 +113,7 @@ export async function detect(job: DetectJob, terminal: Terminal): Promise<void> 
       before.set(next.index, sum + report.events);
     }
     events += report.events;
+    counting.reached(report.latestMs);
     alerts += report.found.length;
     for (const found of report.found) show(found, piece);
     counting.take(report.members, print, useThreads);

@@ -53,8 +53,12 @@ export interface Engine {
   feed(event: DecodedEvent): readonly Alert[];
   /** Tells the time: what is over is judged and forgotten. */
   tick(nowMs: number): readonly Alert[];
-  /** No event will come any more: windows that are open are judged. */
-  finish(): readonly Alert[];
+  /**
+   * No event will come any more: windows that are open are judged.
+   *
+   * @param latestMs how far time went, where events that no rule counts went further
+   */
+  finish(latestMs?: number): readonly Alert[];
   snapshot(): Uint8Array;
   restore(bytes: Uint8Array): void;
   /** Switches rules off and alerts silent; holds from the next event on. */
@@ -144,8 +148,8 @@ export function createEngine(rules: readonly Rule[], o: EngineOptions): Engine {
       chain.tick(nowMs);
       return taken();
     },
-    finish: () => {
-      chain.finish();
+    finish: (latestMs) => {
+      chain.finish(latestMs ?? Number.NEGATIVE_INFINITY);
       return taken();
     },
     snapshot: () => {

@@ -26,7 +26,8 @@ import { importList, listIndicators, removeIndicators } from './indicators/indic
 import { INDICATOR_TYPES, readIndicator } from './indicators/indicator-value.ts';
 
 const DAY_MS = 86_400_000;
-const LIST_BYTES_MAX = 32 * 1024 * 1024;
+/** Some hundred thousand entries; reading more would keep the desk waiting: `asepsis indicators import` takes any list. */
+const LIST_BYTES_MAX = 8 * 1024 * 1024;
 const Refusals = Type.Array(Type.Object({ where: Type.String(), reason: Type.String() }));
 const Listed = Type.Object({
   type: oneOf(INDICATOR_TYPES),

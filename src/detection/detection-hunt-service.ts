@@ -47,7 +47,7 @@ export type Hunt = Static<typeof HuntSchema>;
 const COLLECTION = 'detection-hunts';
 /** Progress is written this often: more would cost more than what is lost by a crash. */
 const SAVE_EVERY_MS = 1000;
-export const HUNT_TEXT_CHARS_MAX = 8 * 1024 * 1024;
+export const HUNT_TEXT_CHARS_MAX = 4 * 1024 * 1024;
 
 export function rulesFromText(text: string): Rule[] {
   const parsed = parseRules(text, 'rule.yml');

@@ -180,6 +180,18 @@ test('a silence is said without any event, again each timespan, and ends when so
   expect(engine.tick(T0 + 52.6 * hour * 1000)).toHaveLength(2);
 });
 
+test('at the end of the evidence, a silence is judged as far as any event went', () => {
+  const rules = sampleRules(
+    `${BASE}correlation: { type: event_count, rules: [a], group-by: [who], timespan: 60s, condition: { lt: 1 } }\n`,
+  );
+  const until = (sec: number) => {
+    const engine = createEngine(rules, O);
+    feed(engine, [at(0)]);
+    return engine.finish(T0 + sec * 1000).length;
+  };
+  expect([until(59), until(60), until(130)]).toEqual([0, 1, 2]);
+});
+
 test('a silence of everything counts from the first moment', () => {
   const rules = sampleRules(
     `${BASE}correlation: { type: event_count, rules: [a], timespan: 1h, condition: { lte: 0 } }\n`,

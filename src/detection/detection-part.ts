@@ -32,6 +32,8 @@ export interface PieceReport {
   readonly events: number;
   readonly found: readonly Found[];
   readonly members: readonly DecodedEvent[];
+  /** Latest time of all its events: what did not come until then did not come. */
+  readonly latestMs: number;
 }
 
 export type DecodeFile = (
@@ -112,8 +114,9 @@ export function createPieceReader(
       let kept: DecodedEvent[] = [];
       let events = 0;
       let count = 0;
+      let latestMs = Number.NEGATIVE_INFINITY;
       const flush = (): void => {
-        report({ events, found, members: kept });
+        report({ events, found, members: kept, latestMs });
         events = 0;
         found = [];
         kept = [];
@@ -125,6 +128,7 @@ export function createPieceReader(
           events++;
           event.seq = piece.index * PIECE_RECORDS + count;
           event.index = 0;
+          if (event.timeMs > latestMs) latestMs = event.timeMs;
           for (const alert of engine.feed(event)) found.push(foundOf(alert, event, piece.file, count, o.print));
           if (counted !== null && counted.match(event).length > 0) kept.push(event);
           if (events >= REPORT_EVERY) flush();

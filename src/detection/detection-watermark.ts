@@ -20,6 +20,7 @@ export interface Watermark {
 const SOURCES_MAX = 4096;
 /** A source that sent nothing for this long does not hold the others back. */
 const IDLE_MS_MIN = 60_000;
+const LOOK_EVERY_MS = 1000;
 
 interface SourceTime {
   maxMs: number;
@@ -35,6 +36,7 @@ export function createWatermark(latenessMs: number): Watermark {
   let lastSource = '';
   let last: SourceTime | null = null;
   let nextLookMs = Number.NEGATIVE_INFINITY;
+  let nextLookReceivedMs = Number.NEGATIVE_INFINITY;
 
   const look = (): void => {
     let least = Number.POSITIVE_INFINITY;
@@ -68,11 +70,12 @@ export function createWatermark(latenessMs: number): Watermark {
       last.heardMs = receivedMs;
       if (time > last.maxMs) {
         last.maxMs = time;
-        // Looking at all sources is for once a second of event time, not for each event.
+        // Looking at all sources is for once a second of event time or receipt, not for each event.
         if (sources.size === 1) {
           if (time - latenessMs > ms) ms = time - latenessMs;
-        } else if (time >= nextLookMs || nextLookMs - time > 60_000) {
-          nextLookMs = time + 1000;
+        } else if (time >= nextLookMs || receivedMs >= nextLookReceivedMs) {
+          nextLookMs = time + LOOK_EVERY_MS;
+          nextLookReceivedMs = receivedMs + LOOK_EVERY_MS;
           look();
         }
       }

@@ -30,6 +30,8 @@ export interface IndicatorSet {
   /** An IPv4 address as a number, itself or its network. */
   findV4(address: number, nowMs: number): number;
   at(index: number): IndicatorHit;
+  /** Whose list it is from. */
+  sourceOf(index: number): string;
 }
 
 /** What is written to disk, in this order, each array aligned to eight bytes. */
@@ -276,6 +278,7 @@ export function openIndicators(arrays: IndicatorArrays): IndicatorSet {
       }
       return -1;
     },
+    sourceOf: (index) => sources[sourceOf[index] as number] ?? '',
     at: (index) => ({
       index,
       type: INDICATOR_TYPES[types[index] as number] as IndicatorType,

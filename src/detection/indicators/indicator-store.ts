@@ -2,7 +2,13 @@
 
 import { AsepsisError } from '../../core/index.ts';
 import { createAllowList } from './indicator-allow.ts';
-import { indicatorFile, readIndicators, writeIndicators } from './indicator-file.ts';
+import {
+  indicatorFile,
+  indicatorStamp,
+  readIndicators,
+  type StoredIndicators,
+  writeIndicators,
+} from './indicator-file.ts';
 import { type ImportOptions, type ImportResult, type IndicatorRecord, importIndicators } from './indicator-import.ts';
 import type { IndicatorHit } from './indicator-set.ts';
 import type { IndicatorType } from './indicator-value.ts';
@@ -134,36 +140,54 @@ export interface IndicatorPage {
   readonly sources: readonly { source: string; count: number; patterns: number }[];
 }
 
+interface Kept {
+  readonly stamp: string | null;
+  readonly stored: StoredIndicators;
+  readonly sources: IndicatorPage['sources'];
+}
+
+/** The file as it was read last: a page of a million must not be read from disk for each look. */
+const kept = new Map<string, Kept>();
+
+async function keptOf(file: string): Promise<Kept> {
+  const stamp = await indicatorStamp(file);
+  const known = kept.get(file);
+  if (known !== undefined && known.stamp === stamp) return known;
+  const stored = await readIndicators(file);
+  const counts = new Map<string, { source: string; count: number; patterns: number }>();
+  const countOf = (source: string) => {
+    const one = counts.get(source) ?? { source, count: 0, patterns: 0 };
+    counts.set(source, one);
+    return one;
+  };
+  for (let i = 0; i < stored.set.size; i++) countOf(stored.set.sourceOf(i)).count++;
+  for (const { source } of stored.patterns) countOf(source).patterns++;
+  const fresh = { stamp, stored, sources: [...counts.values()] };
+  kept.set(file, fresh);
+  return fresh;
+}
+
 /** A page of indicators; the cursor is a position. */
 export async function listIndicators(
   dataDir: string,
   filter: IndicatorFilter,
   page: { limit: number; after?: string },
 ): Promise<IndicatorPage> {
-  const { set, patterns } = await readIndicators(indicatorFile(dataDir));
+  const { stored, sources } = await keptOf(indicatorFile(dataDir));
+  const { set, patterns } = stored;
   const from = Number(page.after ?? 0);
   if (!Number.isSafeInteger(from) || from < 0)
     throw new AsepsisError('BAD_REQUEST', 'The cursor is not one of this list.');
   const text = filter.text?.toLowerCase();
   const items: IndicatorHit[] = [];
-  const counts = new Map<string, { source: string; count: number; patterns: number }>();
   let next: string | null = null;
-  for (let i = 0; i < set.size; i++) {
+  for (let i = from; i < set.size && next === null; i++) {
     const one = set.at(i);
-    const known = counts.get(one.source) ?? { source: one.source, count: 0, patterns: 0 };
-    known.count++;
-    counts.set(one.source, known);
-    if (i < from || next !== null) continue;
     if (filter.type !== undefined && one.type !== filter.type) continue;
     if (filter.source !== undefined && one.source !== filter.source) continue;
     if (text !== undefined && !one.value.includes(text)) continue;
     if (items.length >= page.limit) next = String(i);
     else items.push(one);
   }
-  for (const { source } of patterns) {
-    const known = counts.get(source) ?? { source, count: 0, patterns: 0 };
-    known.patterns++;
-    counts.set(source, known);
-  }
-  return { items, next, total: set.size + patterns.length, sources: [...counts.values()] };
+  return { items, next, total: set.size + patterns.length, sources };
 }
