@@ -230,7 +230,7 @@ test('retention deletes whole days and records it', async () => {
   await archive.close();
 });
 
-test('hostile clocks cannot make any number of files', async () => {
+test('hostile clocks cannot make any number of files', { timeout: 90_000 }, async () => {
   const archive = await setUp({ sealRows: 1 });
   const events = sampleEvents(400).map((event, i) => ({ ...event, timeMs: event.timeMs + (i % 100) * 3_600_000 * 37 }));
   await appendAll(archive, events);
