@@ -30,7 +30,7 @@ export function chain(hashes: readonly number[]): Chains {
 export const step = (hash: number, c: number): number => (Math.imul(hash, 0x01000193) ^ c) | 0;
 
 /** ASCII in lower case. Of all others only U+0130 and U+212A have ASCII in their lower case. */
-export const LOWER = new Uint8Array(128);
+const LOWER = new Uint8Array(128);
 for (let c = 0; c < 128; c++) LOWER[c] = c >= 65 && c <= 90 ? c + 32 : c;
 export const folded = (c: number): number => (c < 128 ? (LOWER[c] as number) : c === 0x212a ? 107 : c);
 
