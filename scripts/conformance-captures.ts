@@ -3,6 +3,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { assessInspection, createInspector, keyedHash, readCapture } from '../src/network/index.ts';
+import { hasTshark, tsharkFlows } from './conformance-tshark.ts';
 
 /** Captures by path → an application that must be found in them, and of which kind. */
 const EXPECTED: readonly { path: RegExp; app: string; kind: string }[] = [
@@ -20,6 +21,21 @@ const EXPECTED: readonly { path: RegExp; app: string; kind: string }[] = [
   { path: /suricata-verify\/.*ftp-(download|upload|retr|too-long)/, app: 'ftp', kind: 'clear-text-credential' },
   { path: /suricata-verify\/.*rfb-parser/, app: 'vnc', kind: 'clear-text-credential' },
   { path: /suricata-verify\/.*telnet-01/, app: 'telnet', kind: 'clear-text-credential' },
+  { path: /ndpi\/kerberos-login\./, app: 'kerberos', kind: 'weak-authentication' },
+  { path: /suricata-verify\/krb5-kerberoasting/, app: 'kerberos', kind: 'weak-authentication' },
+  { path: /ndpi\/rdp3\.|suricata-verify\/rdp-protocol/, app: 'rdp', kind: 'weak-authentication' },
+  { path: /ndpi\/rsh-syslog-false-positive/, app: 'syslog', kind: 'clear-text-logs' },
+  { path: /ndpi\/smb_frags\.|suricata-verify\/(?:smb1-02|smb-eicar)/, app: 'smb', kind: 'weak-authentication' },
+  {
+    path: /suricata-verify\/(?:smb-version-keyword|smb2-named-pipe|smb2-ntlmssp)/,
+    app: 'smb',
+    kind: 'weak-authentication',
+  },
+  {
+    path: /ndpi\/(?:ftp)\.|suricata-verify\/(?:ftp-epsv|ftp-port-memcap|filestore-ftp)/,
+    app: 'ftp',
+    kind: 'clear-text-credential',
+  },
   { path: /suricata-verify\/.*tftp-01/, app: 'tftp', kind: 'clear-text-credential' },
 ];
 const HOLDS_PATIENTS = /tapirx\/HL7-|ndpi\/hl7\./;
@@ -27,14 +43,21 @@ const MUTATIONS = 8;
 /** A capture of some hundred kilobytes that needs longer is a fault, whatever the machine does beside. */
 const CAPTURE_MS_MAX = 20_000;
 
-async function findingsOf(path: string): Promise<{ kind: string; app: string }[]> {
+async function findingsOf(path: string): Promise<{ kind: string; app: string; flow: string }[]> {
   const inspector = createInspector({ hash: keyedHash(Buffer.alloc(32)) });
   inspector.file(path);
   await readCapture(path, inspector.frame);
   return assessInspection(inspector.finish(), { routers: new Set() }).map((one) => ({
     kind: one.kind,
     app: String(one.evidence[0]?.data?.application ?? ''),
+    flow: flowOf(one.key),
   }));
+}
+
+/** `client server port` of a finding about a flow. */
+function flowOf(key: string): string {
+  const parts = /^([^>]{1,64})>(.{1,64}):(\d{1,5})\//.exec(key);
+  return parts ? `${parts[1]} ${parts[2]} ${parts[3]}` : '';
 }
 
 /** The same capture with bytes changed inside its packets; the same changes each time. */
@@ -69,6 +92,8 @@ export async function conformanceCaptures(dataDir: string): Promise<{ name: stri
   let promised = 0;
   let kept = 0;
   let slowestMs = 0;
+  let agreed = 0;
+  const second = hasTshark();
   const fault = (sentence: string) => {
     faults++;
     if (lines.length < 40) lines.push(sentence);
@@ -86,6 +111,13 @@ export async function conformanceCaptures(dataDir: string): Promise<{ name: stri
       }
       if (!HOLDS_PATIENTS.test(file) && found.some((one) => one.kind === 'clear-text-patient-data'))
         fault(`${file}: a patient where there is none`);
+      if (second) {
+        for (const [key, packets] of tsharkFlows(path)) {
+          const [app = '', ...flow] = key.split(' ');
+          if (found.some((one) => one.app === app && one.flow === flow.join(' '))) agreed++;
+          else fault(`${file}: tshark reads ${key} in ${packets} packets, we do not`);
+        }
+      }
       for (let seed = 0; seed < MUTATIONS; seed++) await mutate(path, seed);
     } catch (error) {
       fault(`${file}: ${error instanceof Error ? error.message : String(error)}`);
@@ -96,6 +128,9 @@ export async function conformanceCaptures(dataDir: string): Promise<{ name: stri
   const mutated = files.length * MUTATIONS;
   lines.unshift(
     `${files.length} captures, ${mutated} mutated ones; ${kept} of ${promised} promised findings; slowest ${Math.round(slowestMs)} ms`,
+    second
+      ? `tshark: ${agreed} flows of HL7, DICOM, LDAP, FTP, SNMP and MQTT that both see; every other one is a fault above`
+      : 'tshark is not installed: no second opinion',
   );
   return { name, ok: faults === 0 && promised > 0, lines };
 }
