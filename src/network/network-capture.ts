@@ -37,6 +37,8 @@ const PCAP_FORMS: ReadonlyMap<number, readonly [boolean, number]> = new Map([
   [0xa1b23c4d, [false, 0.000001]],
   [0x4d3cb2a1, [true, 0.000001]],
 ]);
+/** Longer than nearly every record. */
+const SEAM_BYTES = 64 * 1024;
 const NONE = new Uint8Array(0);
 
 interface State {
@@ -77,7 +79,14 @@ export function createCaptureReader(sink: PacketSink): CaptureReader {
   return {
     push(chunk) {
       if (state.fault !== null) return;
-      const bytes = rest.length === 0 ? chunk : joined(rest, chunk);
+      let bytes = chunk;
+      if (rest.length > 0) {
+        // Only the record that lies across both pieces is copied, not the whole piece behind it.
+        const seam = joined(rest, chunk.subarray(0, SEAM_BYTES));
+        const used = seam.length < rest.length + chunk.length ? read(seam) : 0;
+        if (used >= rest.length) bytes = chunk.subarray(used - rest.length);
+        else bytes = joined(used === 0 ? rest : rest.subarray(used), chunk);
+      }
       const done = read(bytes);
       rest = done >= bytes.length ? NONE : bytes.slice(done);
     },

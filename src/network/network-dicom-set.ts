@@ -18,6 +18,8 @@ const PATIENT_ID = 0x00100020;
 const PATIENT_NAME = 0x00100010;
 const COMMAND_FIELD = 0x00000100;
 const VALUE_BYTES_MAX = 256;
+const HELD_BYTES = VALUE_BYTES_MAX + 12;
+const NOTHING = new Uint8Array(0);
 const UNDEFINED = 0xffffffff;
 const DEPTH_MAX = 32;
 
@@ -34,7 +36,8 @@ export interface DataSet {
 const LONG = new Set(['OB', 'OD', 'OF', 'OL', 'OV', 'OW', 'SQ', 'SV', 'UC', 'UN', 'UR', 'UT', 'UV']);
 
 export function createDataSet(form: 'implicit' | 'explicit' | 'big' | 'guess', command = false): DataSet {
-  const held = new Uint8Array(VALUE_BYTES_MAX + 12);
+  /** Made when an element first lies across two pieces. */
+  let held = NOTHING;
   let heldLength = 0;
   let skip = 0;
   let depth = 0;
@@ -141,6 +144,7 @@ export function createDataSet(form: 'implicit' | 'explicit' | 'big' | 'guess', c
       const at = run(b, start, end);
       if (at > end) skip = at - end;
       else if (at < end && !set.done) {
+        if (held.length === 0) held = new Uint8Array(HELD_BYTES);
         heldLength = Math.min(end - at, held.length);
         held.set(b.subarray(at, at + heldLength), 0);
       }

@@ -15,7 +15,7 @@ import { createStreams, type StreamCounts } from './network-stream.ts';
 import { type ArpConflict, createWatch, type Router } from './network-watch.ts';
 
 /** Open flows; up to 3 KB each while something is being read in them. */
-const FLOWS_MAX = 131_072;
+const FLOWS_MAX = 262_144;
 /** Bytes that wait in all flows together. */
 const WAITING_BYTES_MAX = 128 * 1024 * 1024;
 
