@@ -6,7 +6,7 @@
 import type { Socket } from 'node:net';
 
 /** What is held of one direction at most: the reader's and the writer's buffer. */
-export const HELD_BYTES_MAX = 2 * 64 * 1024;
+const HELD_BYTES_MAX = 2 * 64 * 1024;
 
 export interface JoinOptions {
   readonly idleMs: number;

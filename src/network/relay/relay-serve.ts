@@ -31,7 +31,7 @@ export async function startRelay(
   const stopAll = () => Promise.all([...routes.values()].map((route) => route.close()));
   const apply = async (next: RelayConfig) => {
     const wanted = new Map(next.routes.map((route) => [route.name, route]));
-    for (const [name, running] of [...routes]) {
+    for (const [name, running] of routes) {
       const { listen, side } = running.route;
       const same = wanted.get(name);
       if (same && same.side === side && same.listen.host === listen.host && same.listen.port === listen.port) {
