@@ -8,6 +8,12 @@ export const le16 = (b: Uint8Array, i: number): number => b[i]! | (b[i + 1]! << 
 export const le32 = (b: Uint8Array, i: number): number =>
   (b[i]! | (b[i + 1]! << 8) | (b[i + 2]! << 16) | (b[i + 3]! << 24)) >>> 0;
 
+/** Where the byte stands first between `from` and `end`; -1 when it does not. The buffer behind `end` is never looked at. */
+export function byteAt(b: Uint8Array, byte: number, from: number, end: number): number {
+  for (let i = from; i < end; i++) if (b[i] === byte) return i;
+  return -1;
+}
+
 /** Does the text stand at this place? ASCII, exact case. */
 export function startsWith(b: Uint8Array, at: number, end: number, text: string): boolean {
   if (end - at < text.length) return false;

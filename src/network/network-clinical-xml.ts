@@ -8,6 +8,8 @@ import type { PatientRecord, Report, Verdict } from './network-report.ts';
 const TEXT_BYTES_MAX = 64 * 1024;
 const PATIENTS_MAX = 256;
 const HEAD_CHARS = 1024;
+/** Room for a bracket, a slash and a prefix before a name. */
+const TAG_CHARS = 24;
 
 type App = 'poct1a' | 'ncpdp' | 'cda' | 'hl7v3';
 
@@ -81,16 +83,15 @@ function openTag(text: string, name: string, from: number): number {
     if (!isNameEnd(text.charAt(at + name.length))) continue;
     if (text.charAt(at - 1) === '<') return at - 1;
     if (text.charAt(at - 1) !== ':') continue;
-    const start = text.lastIndexOf('<', at);
-    if (start >= 0 && at - start < 24 && /^<[\w.-]{1,20}:$/.test(text.slice(start, at))) return start;
+    const prefix = /<[\w.-]{1,20}:$/.exec(text.slice(Math.max(0, at - TAG_CHARS), at));
+    if (prefix) return at - prefix[0].length;
   }
   return -1;
 }
 
 function closeTag(text: string, name: string, from: number): number {
   for (let at = text.indexOf(`${name}>`, from); at >= 0; at = text.indexOf(`${name}>`, at + 1)) {
-    const before = text.lastIndexOf('<', at);
-    if (before >= 0 && text.charAt(before + 1) === '/') return at;
+    if (/<\/(?:[\w.-]{1,20}:)?$/.test(text.slice(Math.max(0, at - TAG_CHARS), at))) return at;
   }
   return -1;
 }

@@ -1,6 +1,6 @@
 /** Log-ins of binary protocols over TCP: LDAP, MySQL, PostgreSQL, MQTT, VNC. Each reads the first messages and is done. */
 
-import { be16, be32, latin1, startsWith } from './network-bytes.ts';
+import { be16, be32, byteAt, latin1, startsWith } from './network-bytes.ts';
 import type { Flow, Parser } from './network-flow.ts';
 import { ntlmLogin } from './network-ntlm.ts';
 import type { Report } from './network-report.ts';
@@ -138,8 +138,8 @@ export function createMysql(report: Report): Parser {
             else report.credential(flow, 'mysql', 'mysql_clear_password', b.slice(at + 4, next), 'HandshakeResponse');
           } else if (client && b[at + 3] === 1 && length > 36) {
             // The name stands behind 32 fixed bytes; the answer to the challenge is SHA-1 or SHA-256 of the password.
-            const zero = b.indexOf(0, at + 36);
-            const user = b.slice(at + 36, zero < 0 || zero > next ? next : zero);
+            const zero = byteAt(b, 0, at + 36, next);
+            const user = b.slice(at + 36, zero < 0 ? next : zero);
             const how = text.includes('caching_sha2') ? 'caching_sha2_password' : 'mysql_native_password';
             if (zero > 0 && zero + 1 < next && b[zero + 1] !== 0)
               report.weakLogin(flow, 'mysql', `${how} without TLS`, user, 'HandshakeResponse');

@@ -1,6 +1,6 @@
 /** NCPDP between pharmacies and payers: Telecommunication (D.0, 5.1) with its field separators, and SCRIPT in EDIFACT. */
 
-import { latin1 } from './network-bytes.ts';
+import { byteAt, latin1 } from './network-bytes.ts';
 import type { Flow, Parser } from './network-flow.ts';
 import type { Report } from './network-report.ts';
 
@@ -102,8 +102,8 @@ export function createNcpdp(report: Report): Parser {
         done(flow, dir, b, start, end);
         return end;
       }
-      const close = b.indexOf(3, start);
-      if (close >= start && close < end) {
+      const close = byteAt(b, 3, start, end);
+      if (close >= 0) {
         done(flow, dir, b, start, close);
         return close + 1;
       }

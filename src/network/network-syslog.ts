@@ -1,6 +1,6 @@
 /** Syslog in clear (RFC 3164, 5424, 6587): that it crosses readable, and passwords or patients that programs wrote into it. */
 
-import { latin1 } from './network-bytes.ts';
+import { byteAt, latin1 } from './network-bytes.ts';
 import type { Flow, Parser } from './network-flow.ts';
 import { createLabelScan } from './network-labels.ts';
 import type { Report } from './network-report.ts';
@@ -57,8 +57,8 @@ export function createSyslog(report: Report): Parser {
           at = from + 1 + length;
           continue;
         }
-        const stop = b.indexOf(0x0a, at);
-        if (stop < 0 || stop >= end) return end - at > MESSAGE_BYTES_MAX ? end : at;
+        const stop = byteAt(b, 0x0a, at, end);
+        if (stop < 0) return end - at > MESSAGE_BYTES_MAX ? end : at;
         if (isSyslog(b, at, stop)) readSyslog(report, flow, dir, b, at, stop);
         else if (++quiet > 64) flow.sealed = true;
         at = stop + 1;

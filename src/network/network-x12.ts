@@ -1,6 +1,6 @@
 /** X12 interchanges (ASC X12 005010, HIPAA guides): the persons in NM1, DMG, N3 and REF, segment by segment. */
 
-import { latin1 } from './network-bytes.ts';
+import { byteAt, latin1 } from './network-bytes.ts';
 import type { Flow, Parser } from './network-flow.ts';
 import type { Report } from './network-report.ts';
 
@@ -142,8 +142,8 @@ function newReader(report: Report): X12Reader {
           separator = String.fromCharCode(b[start + 3]!);
           terminator = b[start + ISA_BYTES - 1]!;
         }
-        const stop = b.indexOf(terminator, start);
-        if (stop < 0 || stop >= end) return end - start > SEGMENT_BYTES_MAX ? end : start;
+        const stop = byteAt(b, terminator, start, end);
+        if (stop < 0) return end - start > SEGMENT_BYTES_MAX ? end : start;
         if (stop - start <= SEGMENT_BYTES_MAX) segment(flow, latin1(b, start, stop));
         start = stop + 1;
         // Behind an interchange comes another one or nothing.

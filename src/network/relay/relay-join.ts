@@ -5,9 +5,6 @@
 
 import type { Socket } from 'node:net';
 
-/** What is held of one direction at most: the reader's and the writer's buffer. */
-const HELD_BYTES_MAX = 2 * 64 * 1024;
-
 export interface JoinOptions {
   readonly idleMs: number;
   readonly onBytes: (fromFirst: boolean, bytes: number) => void;
