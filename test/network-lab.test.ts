@@ -323,3 +323,30 @@ test.skipIf(!able || !has('storescp', 'storescu', 'dump2dcm'))(
   },
   60_000,
 );
+
+test.skipIf(!able || !has('dumpcap'))(
+  'a live interface is read through a program of its own',
+  async () => {
+    node('server', 'mllp', SERVER, '20777');
+    await listening('server', 20_777);
+    const main = join(ROOT, 'src', 'main.ts');
+    const child = lab.start('tap', process.execPath, [main, 'inspect', '-i', 'eth0', '--seconds', '5', '--json']);
+    let out = '';
+    let said = '';
+    child.stdout?.on('data', (text: Buffer) => {
+      out += String(text);
+    });
+    child.stderr?.on('data', (text: Buffer) => {
+      said += String(text);
+    });
+    expect(await soon(() => said.includes('Reading eth0'), 20_000)).toBe(true);
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    const hl7 = `MSH|^~\\&|LAB|W7|EPR|H|2026||ADT^A01|1|P|2.5\nPID|1||${PLANTED.id}||${PLANTED.family}\n`;
+    lab.run('client', process.execPath, [helper, 'mllp-send', SERVER, '20777', hl7]);
+    await new Promise((resolve) => child.once('exit', resolve));
+    expect(child.exitCode).toBe(1);
+    expect(out).toContain('port 20777');
+    for (const value of Object.values(PLANTED)) expect(out + said).not.toContain(value);
+  },
+  40_000,
+);
