@@ -4,7 +4,7 @@ import { createGate, type Gate } from './perimeter-gate.ts';
 import { identify } from './perimeter-identify.ts';
 import type { PortView } from './perimeter-weakness.ts';
 import { UDP_PROBES } from './services/service-udp.ts';
-import { has, type Lab, openLab } from './testing/perimeter-lab.ts';
+import { freePort, has, type Lab, openLab } from './testing/perimeter-lab.ts';
 import { loopbackScope } from './testing/perimeter-scopes.ts';
 import * as servers from './testing/perimeter-servers.ts';
 
@@ -186,3 +186,41 @@ describe.skipIf(!has('named') || !root)('BIND', () => {
     expect(view?.weaknesses).toEqual([]);
   });
 });
+
+test.skipIf(!has('snmpd') || !root)(
+  'SNMP: found without a community; "public" is tried only where the scope names the host',
+  async () => {
+    const port = await freePort();
+    await lab.start(
+      'snmpd',
+      [
+        '-f',
+        '-Lo',
+        '-C',
+        '-c',
+        lab.file('snmpd.conf', 'rocommunity public\n'),
+        '-p',
+        `${lab.dir}/snmpd.pid`,
+        `udp:127.0.0.1:${port}`,
+        `tcp:127.0.0.1:${port}`,
+      ],
+      port,
+      { env: { SNMP_PERSISTENT_DIR: lab.dir } },
+    );
+    const snmp = UDP_PROBES.find(({ service }) => service === 'snmp');
+    const base = {
+      gate,
+      host: '127.0.0.1',
+      address: '127.0.0.1',
+      port,
+      tls: false,
+      nowMs: Date.now(),
+      outside: false,
+      banner: null,
+    };
+    expect(await snmp?.look(base)).toMatchObject({ service: 'snmp', facts: { v3: true }, weaknesses: [] });
+    expect((await snmp?.look({ ...base, mayGuess: () => true }))?.weaknesses.map(({ kind }) => kind)).toEqual([
+      'default-credentials',
+    ]);
+  },
+);

@@ -93,7 +93,7 @@ const SNMP3_DISCOVERY = Buffer.from(
 );
 /** GET sysDescr.0 with the community "public" (v2c): only where the scope authorises it for this host. */
 const SNMP_PUBLIC = Buffer.from(
-  '302902010104067075626c6963a01c02047a6b1d010201000201003010300e060a2b060102010101000500',
+  '302902010104067075626c6963a01c02047a6b1d01020100020100300e300c06082b060102010101000500',
   'hex',
 );
 
