@@ -111,12 +111,15 @@ export async function askEmergency(visit: Visit): Promise<void> {
   const app = openApps(visit).find((one) => one.name === form?.get('app'));
   const person = (form?.get('person') ?? '').trim().slice(0, 200);
   const reason = (form?.get('reason') ?? '').trim().slice(0, 1000);
-  const wait = gateway.throttle.waitSec(throttleKeys(visit));
-  if (wait > 0) return emergencyPage(visit, 429, texts.wait(wait));
-  gateway.throttle.fail(throttleKeys(visit));
   if (app === undefined || person.length < 2 || reason.length < REASON_CHARS_MIN)
     return emergencyPage(visit, 400, texts.emergencyWrong);
-  if (form?.get('how') === 'ask') return askApprovers(visit, app.name, person, reason);
+  if (form?.get('how') === 'ask') {
+    const wait = gateway.throttle.waitSec(throttleKeys(visit));
+    if (wait > 0) return emergencyPage(visit, 429, texts.wait(wait));
+    gateway.throttle.fail(throttleKeys(visit));
+    return askApprovers(visit, app.name, person, reason);
+  }
+  // Nobody waits here: a code has 80 random bits, and somebody on the same ward who types wrong ones must not keep others out.
   const hash = typedCodeHash('emergency', (form?.get('code') ?? '').slice(0, 64));
   const taken =
     hash !== null &&
@@ -138,7 +141,6 @@ export async function askEmergency(visit: Visit): Promise<void> {
     });
     return emergencyPage(visit, 401, texts.emergencyWrong);
   }
-  gateway.throttle.clear(throttleKeys(visit));
   const id = keep(visit, app.name, person, reason, 'code');
   openEmergency(visit, id.id);
 }
@@ -207,12 +209,12 @@ function openEmergency(visit: Visit, id: string) {
     account: emergency.person,
     address: visitor.address,
     app: emergency.app,
-    why: `${emergency.how}: ${emergency.reason}`,
+    why: emergency.how,
     agent: visitor.agent,
   });
   gateway.alarm(
     `access-break-glass-${id}`,
-    `Break-glass: ${emergency.person} opened ${emergency.app} from ${visitor.address} ("${emergency.reason}"). Review it on the access page.`,
+    `Break-glass: ${emergency.person} opened ${emergency.app} from ${visitor.address}. Review it on the access page.`,
   );
   const app = settings.config.apps.find((one) => one.name === emergency.app);
   const scheme = settings.secure ? 'https' : 'http';
@@ -239,12 +241,11 @@ function askApprovers(visit: Visit, app: string, person: string, reason: string)
     account: person,
     address: visitor.address,
     app,
-    why: reason,
     agent: visitor.agent,
   });
   gateway.alarm(
     `access-break-glass-${id}`,
-    `${person} asks for emergency access to ${app}: "${reason}". Two approvers can grant it.`,
+    `${person} asks for emergency access to ${app}. Two approvers can grant it.`,
   );
   redirect(visit.res, `/break-glass/wait?id=${id}&key=${secret}`);
 }
@@ -323,7 +324,6 @@ export async function approve(visit: Visit): Promise<void> {
       account: session.account,
       address: visitor.address,
       app: found.app,
-      why: found.reason,
     });
   });
   redirect(visit.res, '/break-glass/approve');

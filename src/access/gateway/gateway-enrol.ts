@@ -66,7 +66,6 @@ export async function beginEnrolment(visit: Visit): Promise<void> {
 async function passwordFault(visit: Visit, invitation: Invitation, password: string): Promise<string | null> {
   const { gateway, settings } = visit;
   const account = gateway.accounts.get(invitation.account);
-  const directory = settings.directories.find((one) => account === null || one.name === account.directory);
   // A local account without a password sets its first one.
   if (account !== null && account.directory === 'local' && account.password === null) {
     const bad = await gateway.passwords.judge(password, [
@@ -79,11 +78,17 @@ async function passwordFault(visit: Visit, invitation: Invitation, password: str
     gateway.accounts.setPassword(account.name, await gateway.passwords.hash(password));
     return null;
   }
-  const answer = await directory?.check(invitation.account, password);
-  if (answer?.kind === 'down') return texts.down;
-  if (answer?.kind !== 'right') return texts.enrolOver;
-  if (account === null) gateway.accounts.put({ ...answer.person, directory: directory?.name ?? 'local' });
-  return null;
+  let down = false;
+  for (const directory of settings.directories) {
+    if (account !== null && directory.name !== account.directory) continue;
+    const answer = await directory.check(invitation.account, password);
+    if (answer.kind === 'right') {
+      if (account === null) gateway.accounts.put({ ...answer.person, directory: directory.name });
+      return null;
+    }
+    down ||= answer.kind === 'down';
+  }
+  return down ? texts.down : texts.enrolOver;
 }
 
 const flowOf = (visit: Visit, secret: string): string =>

@@ -56,7 +56,7 @@ export function toRecord(event: GatewayEvent, atMs: number, host: string): objec
     ...(event.method !== undefined && {
       http_request: {
         http_method: event.method,
-        url: { path: (event.path ?? '').slice(0, 512) },
+        url: { path: plainPath(event.path ?? '') },
         user_agent: (event.agent ?? '').slice(0, 256),
       },
     }),
@@ -70,6 +70,9 @@ export function toRecord(event: GatewayEvent, atMs: number, host: string): objec
     },
   };
 }
+
+/** Without the query, and without numbers that may be a patient's. */
+const plainPath = (path: string): string => (path.split('?')[0] as string).slice(0, 512).replace(/\d{6,}/g, '#');
 
 function sentence(event: GatewayEvent): string {
   const who = event.account ?? 'Somebody';

@@ -75,7 +75,7 @@ export function compilePolicy(config: GatewayConfig): Policy {
   const policy = new Map<string, App>();
   for (const app of config.apps) {
     const compiled = compileApp(app, networks);
-    for (const host of app.hosts) policy.set(host.toLowerCase(), compiled);
+    for (const host of app.hosts) policy.set(hostKey(host), compiled);
   }
   return policy;
 }
@@ -108,6 +108,9 @@ function compileApp(app: AppConfig, networks: ReadonlyMap<string, NetworkSet>): 
     },
   };
 }
+
+/** `App.example:443` is `app.example`, as requests are read. */
+const hostKey = (host: string): string => host.toLowerCase().replace(/:(?:80|443)$/, '');
 
 const firstSegment = (path: string): string => {
   const slash = path.indexOf('/', 1);

@@ -13,7 +13,7 @@ import type { Gateway } from './gateway-core.ts';
 import { claimsIdentity, decide, type Verdict } from './gateway-decide.ts';
 import { denied, isNavigation, toSignIn } from './gateway-forward.ts';
 import { html, page } from './gateway-html.ts';
-import { addressOf, hostOf, type Req, type Res, send, sendPage, single, withoutCookies } from './gateway-http.ts';
+import { addressOf, cut, hostOf, type Req, type Res, send, sendPage, single, withoutCookies } from './gateway-http.ts';
 import { headerKey, isOverride } from './gateway-path.ts';
 import type { App } from './gateway-policy.ts';
 import { texts } from './gateway-texts.ts';
@@ -157,7 +157,7 @@ export function proxyRequest(gateway: Gateway, req: Req, res: Res) {
       ? () => {}
       : gateway.sessions.onEnd(verdict.session.id, () => {
           upstream.destroy();
-          (res as ServerResponse).destroy();
+          cut(res);
         });
   let answered = false;
   (res as ServerResponse).on('close', () => {
@@ -170,7 +170,7 @@ export function proxyRequest(gateway: Gateway, req: Req, res: Res) {
   });
   upstream.on('error', () => {
     if (!(res as ServerResponse).headersSent) badGateway(gateway, res, verdict.app);
-    else (res as ServerResponse).destroy();
+    else cut(res);
   });
   if (frame.body) (req as IncomingMessage).pipe(upstream);
   else upstream.end();
@@ -222,8 +222,8 @@ function answerBack(gateway: Gateway, res: Res, answer: IncomingMessage) {
   // Answers that come in pieces (events of the server) leave in pieces.
   if (String(out['content-type'] ?? '').startsWith('text/event-stream')) to.flushHeaders?.();
   answer.pipe(to);
-  answer.on('error', () => to.destroy());
-  answer.on('aborted', () => to.destroy());
+  answer.on('error', () => cut(res));
+  answer.on('aborted', () => cut(res));
 }
 
 function badGateway(gateway: Gateway, res: Res, app: App) {

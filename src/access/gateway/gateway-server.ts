@@ -11,7 +11,7 @@ import * as emergency from './gateway-emergency.ts';
 import * as enrol from './gateway-enrol.ts';
 import { answerForwardAuth, answerOwnPath, appHostOf, denied, isTrustedPeer, OWN_PATH } from './gateway-forward.ts';
 import { SCRIPT, STYLE } from './gateway-html.ts';
-import { addressOf, type Req, type Res, sameOrigin, send, sendJson } from './gateway-http.ts';
+import { addressOf, cut, type Req, type Res, sameOrigin, send, sendJson } from './gateway-http.ts';
 import { OIDC_ROUTES } from './gateway-oidc-provider.ts';
 import { readMethod, readTarget } from './gateway-path.ts';
 import * as portal from './gateway-portal.ts';
@@ -131,7 +131,7 @@ export async function listen(gateway: Gateway, log: (entry: object, message: str
       const busy = error instanceof AsepsisError && error.code === 'BUSY';
       if (!busy) log({ error: String(error), stack: (error as Error).stack?.slice(0, 2000) }, 'A request failed');
       if (!(res as { headersSent: boolean }).headersSent) send(res, busy ? 503 : 500, {});
-      else (res as { destroy(): void }).destroy();
+      else cut(res);
     });
   };
   const options = {
@@ -243,6 +243,7 @@ export async function recheckAccounts(gateway: Gateway): Promise<void> {
     const directory = kept === null ? undefined : directories.get(kept.directory);
     const answer = await directory?.lookup(name).catch(() => null);
     if (answer?.kind === 'down') return;
+    if (answer?.kind === 'right') gateway.sessions.regroup(name, answer.person.groups);
     if (kept?.disabled || answer?.kind === 'refused' || answer?.kind === 'wrong') {
       gateway.sessions.endAll(name);
       gateway.events.emit({ what: 'sessions-ended', outcome: 'success', account: name, address: '', why: 'directory' });

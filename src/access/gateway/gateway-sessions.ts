@@ -300,6 +300,19 @@ export function openSessions(db: Db, clock: Clock) {
       db.run('UPDATE sessions SET last_seen = ? WHERE id = ?', session.lastSeenMs, session.id);
       save(session);
     },
+    /** What the directory says of an account's groups holds for its running sessions too. */
+    regroup(account: string, groups: readonly string[]): void {
+      for (const { id } of db.all('SELECT id FROM sessions WHERE account = ?', account)) {
+        const session = load(id as string);
+        if (
+          session === null ||
+          (session.groups.size === groups.length && groups.every((group) => session.groups.has(group)))
+        )
+          continue;
+        session.groups = new Set(groups);
+        save(session);
+      }
+    },
     /** Ends one session here at once, and in every other process within a fifth of a second. */
     end(id: string): boolean {
       const was = end(id);

@@ -7,7 +7,7 @@ import type { Gateway } from './gateway-core.ts';
 import type { DirectoryAnswer, DirectoryPerson } from './gateway-directory.ts';
 import { provenPasskey, totpStep } from './gateway-factors.ts';
 import type { Strength } from './gateway-policy.ts';
-import { isSecret } from './gateway-secrets.ts';
+import { isSecret, sameText } from './gateway-secrets.ts';
 import type { GatewaySession, SessionFactor } from './gateway-sessions.ts';
 import { codeKeys, counted, passwordKeys, type ThrottleKey } from './gateway-throttle.ts';
 
@@ -45,7 +45,8 @@ export type PasswordResult =
 /** The key under which a place that the account knows is counted; null for a place that it does not. */
 export function knownPlace(gateway: Gateway, account: string, visitor: Visitor): string | null {
   const [nonce = '', mac = ''] = (visitor.deviceCookie ?? '').slice(0, 200).split('.');
-  if (nonce !== '' && mac !== '' && gateway.seal.mac(`known:${account}:${nonce}`) === mac) return `device ${nonce}`;
+  if (nonce !== '' && mac !== '' && sameText(gateway.seal.mac(`known:${account}:${nonce}`), mac))
+    return `device ${nonce}`;
   const address = addressKey(visitor.address);
   return gateway.throttle.knowsPlace(account, address) ? `address ${address}` : null;
 }
@@ -154,6 +155,7 @@ function judged(
     return { kind: answer.kind };
   }
   // The right password takes back only its own try, never the counters of codes and addresses.
+  gateway.throttle.undo(counted(keys));
   gateway.throttle.clear(keys.filter(([kind]) => kind === 'pair' || kind === 'known'));
   const { person } = answer;
   if (!gateway.accounts.hasFactor(person.name) && gateway.accounts.recoveryLeft(person.name) === 0) {
@@ -227,6 +229,7 @@ export async function prove(gateway: Gateway, visitor: Visitor, account: string,
     gateway.events.emit({ ...event, what: 'second-factor', outcome: 'failure', why });
     return { kind: 'wrong' };
   }
+  gateway.throttle.undo(keys);
   gateway.throttle.clear(keys.filter(([kind]) => kind === 'code' || kind === 'code-known'));
   if (proof.factor === 'recovery') {
     const left = gateway.accounts.recoveryLeft(account);

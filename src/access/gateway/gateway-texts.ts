@@ -82,7 +82,7 @@ const ENGLISH = {
     `For when care cannot wait. It opens one application for at most ${minutes} minutes, alarms the security team at once, and is always reviewed afterwards.`,
   emergencyApp: 'Application',
   emergencyWho: 'Your name and role',
-  emergencyReason: 'Why it cannot wait',
+  emergencyReason: 'Why it cannot wait (no patient’s name or number)',
   emergencyCode: 'Code from the sealed envelope',
   emergencyOpen: 'Open now with this code',
   emergencyAsk: 'Ask two approvers instead',

@@ -121,6 +121,18 @@ export function openThrottle(db: Db, clock: Clock) {
         for (const [kind, key] of keys) count(kind, key);
       });
     },
+    /** Takes back one count: the try was no failure. */
+    undo(keys: readonly ThrottleKey[]): void {
+      db.atomic(() => {
+        for (const [kind, key] of keys) {
+          const before = row(kind, key);
+          if (before === undefined) continue;
+          const failures = Math.max(0, (before.failures as number) - 1);
+          const until = failures < RULES[kind].free ? 0 : (before.until as number);
+          db.run('UPDATE throttle SET failures = ?, until = ? WHERE kind = ? AND key = ?', failures, until, kind, key);
+        }
+      });
+    },
     failDistinct(account: string, address: string): void {
       db.atomic(() => {
         distinct('spraying', addressKey(address), secretHash(account));
