@@ -25,6 +25,8 @@ import type { AuditInput } from './audit-record.ts';
 export interface AuditDeps {
   readonly openStore: (dataDir: string) => Promise<Store>;
   readonly clock: Clock;
+  /** Adds what the installation itself knows. */
+  readonly join: (input: AuditInput, store: Store, dataDir: string) => Promise<void>;
 }
 
 interface Options {
@@ -68,20 +70,19 @@ export function auditCommands(access: Command, terminal: Terminal, deps: AuditDe
 }
 
 async function audit(files: readonly string[], o: Options, terminal: Terminal, deps: AuditDeps): Promise<number> {
-  if (files.length === 0 && o.ldap === undefined)
+  if (files.length === 0 && o.ldap === undefined && o.data === undefined)
     throw new AsepsisError('BAD_REQUEST', 'Name at least one export, or a directory with --ldap.');
   const input = await readExports(files, o.host === undefined ? {} : { host: o.host });
   if (o.ldap !== undefined) await readLive(o, input);
   for (const [what, count] of input.faults) terminal.say(`Not read: ${what}${count > 1 ? ` (${count}×)` : ''}`);
+  const store = o.data === undefined ? null : await deps.openStore(o.data);
+  if (store !== null && o.data !== undefined) await deps.join(input, store, o.data);
   if (input.accounts.length === 0)
     throw new AsepsisError('INPUT_UNREADABLE', 'No account was found in any of the exports.');
   const nowMs = deps.clock.now();
   const verdicts = judge(input, { nowMs, ...(o.external && { external: o.external }) });
   const seen = observations(verdicts, nowMs);
-  const findings =
-    o.data === undefined
-      ? seen.map((one) => passing(one, nowMs))
-      : await keep(await deps.openStore(o.data), verdicts, seen, nowMs);
+  const findings = store === null ? seen.map((one) => passing(one, nowMs)) : await keep(store, verdicts, seen, nowMs);
   print(o, terminal, verdicts, findings);
   summary(verdicts, terminal);
   return findings.some((one) => one.state === 'open') ? EXIT.findings : EXIT.clean;

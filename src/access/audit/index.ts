@@ -1,3 +1,4 @@
 /** The door of the audit inside its room. */
 
 export { type AuditDeps, auditCommands } from './audit-commands.ts';
+export { type AuditInput, account } from './audit-record.ts';

@@ -1,6 +1,7 @@
 /** Accounts and their factors, as the gateway keeps them. Everything that may be used once is taken once, atomically. */
 
 import { createHash, randomBytes } from 'node:crypto';
+import { DatabaseSync } from 'node:sqlite';
 import type { Clock } from '../../core/index.ts';
 import type { Db, Row } from './gateway-db.ts';
 import { newSecret, secretHash } from './gateway-secrets.ts';
@@ -252,3 +253,27 @@ export function openAccounts(db: Db, clock: Clock) {
   };
 }
 export type Accounts = ReturnType<typeof openAccounts>;
+
+/** Accounts of a gateway's file and whether each has a second factor, for the audit; nothing secret is read. */
+export function readAccounts(file: string) {
+  const db = new DatabaseSync(file, { readOnly: true, timeout: 5000 });
+  try {
+    const rows = db
+      .prepare(
+        `SELECT name, display, disabled, created, last_sign_in,
+           (EXISTS (SELECT 1 FROM passkeys WHERE account = name) OR EXISTS (SELECT 1 FROM totp WHERE account = name)) AS factor
+         FROM accounts ORDER BY name LIMIT 200000`,
+      )
+      .all() as Row[];
+    return rows.map((row) => ({
+      name: row.name as string,
+      display: row.display as string,
+      disabled: row.disabled === 1,
+      created: row.created as number,
+      lastSignIn: row.last_sign_in as number | null,
+      factor: row.factor === 1,
+    }));
+  } finally {
+    db.close();
+  }
+}

@@ -1,6 +1,6 @@
 /** The door of the gateway inside its room. */
 
-export { canonicalName } from './gateway-accounts.ts';
+export { canonicalName, readAccounts } from './gateway-accounts.ts';
 export { gatewayCommands, gatewayFile, startGateway } from './gateway-commands.ts';
 export { loadGatewayConfig, parseGatewayConfig } from './gateway-config.ts';
 export { type Gateway, openGateway } from './gateway-core.ts';
