@@ -89,12 +89,13 @@ async function prepare(host: string, config: string): Promise<string[]> {
 }
 
 function startGateway(): ChildProcess {
+  // As bin/asepsis starts it.
   const args = ['access', 'gateway', '--data', folder, '--json'];
   const taskset = availableParallelism() > 1 && programOf('taskset') !== null;
   const main = join(import.meta.dirname, '..', 'src', 'main.ts');
   const child = taskset
-    ? spawn('taskset', ['-c', '0', process.execPath, main, ...args])
-    : spawn(process.execPath, [main, ...args]);
+    ? spawn('taskset', ['-c', '0', process.execPath, '--max-semi-space-size=8', main, ...args])
+    : spawn(process.execPath, ['--max-semi-space-size=8', main, ...args]);
   child.stderr?.pipe(process.stderr);
   return child;
 }
