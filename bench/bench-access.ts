@@ -90,12 +90,13 @@ async function prepare(host: string, config: string): Promise<string[]> {
 
 function startGateway(): ChildProcess {
   // As bin/asepsis starts it.
+  const env = { ...process.env, MALLOC_ARENA_MAX: '2', UV_THREADPOOL_SIZE: '8' };
   const args = ['access', 'gateway', '--data', folder, '--json'];
   const taskset = availableParallelism() > 1 && programOf('taskset') !== null;
   const main = join(import.meta.dirname, '..', 'src', 'main.ts');
   const child = taskset
-    ? spawn('taskset', ['-c', '0', process.execPath, '--max-semi-space-size=8', main, ...args])
-    : spawn(process.execPath, ['--max-semi-space-size=8', main, ...args]);
+    ? spawn('taskset', ['-c', '0', process.execPath, '--max-semi-space-size=8', main, ...args], { env })
+    : spawn(process.execPath, ['--max-semi-space-size=8', main, ...args], { env });
   child.stderr?.pipe(process.stderr);
   return child;
 }

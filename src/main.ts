@@ -274,7 +274,10 @@ async function lateCommands(verb: string | undefined): Promise<void> {
   if (wants('respond'))
     (await import('./detection/index.ts')).responseCommands(program, terminal, { open: openForResponses });
   if (wants('access')) {
-    const openStore = async (dir: string) => openStoreOf({ data: dir });
+    const openStore = async (dir: string) => {
+      const { prepareDataDir } = await import('./main-serve.ts');
+      return openStoreOf({ data: await prepareDataDir(dir) });
+    };
     (await import('./access/index.ts')).accessCommands(program, terminal, { openStore, clock: systemClock });
   }
   if (wants('detect', 'rules')) {

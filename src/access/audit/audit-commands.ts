@@ -1,15 +1,16 @@
 /** `asepsis access audit`: exports of identity systems in, one finding for each account and weakness out. */
 
-import { randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { Client } from 'ldapts';
 import {
+  type AccountId,
   AsepsisError,
   type Clock,
+  contentId,
   EXIT,
   type Finding,
-  newId,
   publicFinding,
   rfc3339,
   SEVERITY_SHAPE,
@@ -158,7 +159,7 @@ async function keep(
     for (let from = 0; from < verdicts.length; from += WRITE_ROWS)
       await store.accounts.upsert(
         verdicts.slice(from, from + WRITE_ROWS).map((one) => ({
-          id: newId('account', nowMs, randomBytes(10)),
+          id: accountId(one),
           name: one.name.slice(0, 256),
           service: one.service.slice(0, 256),
           privileged: one.privileged,
@@ -251,3 +252,12 @@ async function readLive(o: Options, input: AuditInput): Promise<void> {
     await client.unbind().catch(() => {});
   }
 }
+
+/** The same account of the same service is the same record at the next audit. */
+const accountId = (one: Verdict): AccountId =>
+  contentId<AccountId>(
+    'account',
+    createHash('sha256')
+      .update(JSON.stringify([one.service, one.name]))
+      .digest(),
+  );

@@ -182,7 +182,14 @@ function judge(
 /** Printable ASCII, everything else percent-encoded: header values have no other letters (RFC 9110 section 5.5). */
 const headerText = (text: string): string => text.replace(/[^\x20-\x7e]|[%,]/gu, (char) => encodeURIComponent(char));
 
-const issued = new WeakMap<GatewaySession, Map<string, { token: string; untilMs: number; factorMs: number }>>();
+interface Issued {
+  readonly host: string;
+  readonly token: string;
+  readonly untilMs: number;
+  readonly factorMs: number;
+}
+/** Nearly every session is for one or two hosts: a list is smaller than a map, and there are many sessions. */
+const issued = new WeakMap<GatewaySession, Issued[]>();
 
 /** What the application is told. Empty values stand for nobody, so that a proxy that copies them takes others away. */
 function identityOf(gateway: Gateway, app: App, session: GatewaySession | null, host: string): Record<string, string> {
@@ -213,9 +220,8 @@ function tokenFor(
   groups: readonly string[],
 ): string {
   const now = gateway.clock.now();
-  const byHost = issued.get(session) ?? new Map();
-  issued.set(session, byHost);
-  const held = byHost.get(host);
+  const mine = issued.get(session) ?? [];
+  const held = mine.find((one) => one.host === host);
   if (held !== undefined && held.untilMs > now && held.factorMs === session.factorMs) return held.token;
   const { origin, secure } = gateway.settings();
   const iat = Math.floor(now / 1000);
@@ -233,7 +239,8 @@ function tokenFor(
     exp: iat + JWT_LIFE_SEC,
     ...(session.emergencyApp !== null && { emergency: true }),
   });
-  byHost.set(host, { token, untilMs: now + JWT_REUSE_MS, factorMs: session.factorMs });
+  const made: Issued = { host, token, untilMs: now + JWT_REUSE_MS, factorMs: session.factorMs };
+  issued.set(session, [...mine.filter((one) => one.host !== host), made]);
   return token;
 }
 
