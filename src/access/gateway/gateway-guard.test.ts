@@ -196,11 +196,17 @@ test('no enumeration: text is the same and times overlap for names that exist an
     const { status, body } = await browser(it).post(`${LOGIN}/sign-in`, { name, password: 'wrong' });
     return { status, body, ms: performance.now() - began };
   };
+  // The quickest of four each: the machine may be busy with other things.
   const [known, unknown] = [await measure('anna'), await measure('nobody-here')];
+  const quickest = { known: known.ms, unknown: unknown.ms };
+  for (let i = 0; i < 3; i++) {
+    quickest.known = Math.min(quickest.known, (await measure('anna')).ms);
+    quickest.unknown = Math.min(quickest.unknown, (await measure('nobody-here')).ms);
+  }
   expect(known.status).toBe(401);
   expect(known.body).toBe(unknown.body);
   // Answers leave at multiples of a quarter of a second.
-  expect(Math.abs(Math.round(known.ms / 250) - Math.round(unknown.ms / 250))).toBeLessThanOrEqual(1);
+  expect(Math.abs(Math.round(quickest.known / 250) - Math.round(quickest.unknown / 250))).toBeLessThanOrEqual(1);
 });
 
 test('CSRF, session fixation, cookie tossing, open redirect', async () => {
