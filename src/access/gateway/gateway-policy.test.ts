@@ -1,10 +1,11 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { stringify } from 'yaml';
+import { parse, stringify } from 'yaml';
 import { addressKey, clientAddress, networkSet, readAddress } from './gateway-address.ts';
 import { parseGatewayConfig } from './gateway-config.ts';
 import { headerKey, readHost, readTarget, type Target } from './gateway-path.ts';
 import { compilePolicy } from './gateway-policy.ts';
+import { proxyConfig } from './gateway-proxy-config.ts';
 
 const policy = (rules: unknown[], more: object = {}) =>
   compilePolicy(
@@ -158,4 +159,44 @@ test('a file that contradicts itself is refused with its place', () => {
   refused({ apps: [{ name: 'a', hosts: ['a.example'], emergency: 'closed', rules: [{ networks: ['nowhere'] }] }] });
   refused({ break_glass: { minutes: 31 } });
   refused({ unknown: 1 });
+});
+
+test('Traefik’s and Envoy’s configuration is YAML that asks about every path and strips what clients claim', () => {
+  const config = parseGatewayConfig(
+    stringify({
+      origin: 'https://login.hosp.example',
+      apps: [
+        {
+          name: 'notes',
+          hosts: ['notes.hosp.example'],
+          upstream: 'http://10.0.0.5:8080',
+          emergency: 'closed',
+          user_header: 'Remote-User',
+        },
+      ],
+    }),
+    'x',
+  );
+  const traefik = parse(proxyConfig('traefik', config, { gateway: '127.0.0.1:8430' }));
+  expect(traefik.http.routers.notes.middlewares).toEqual(['notes-strip', 'notes-verify']);
+  expect(traefik.http.middlewares['notes-verify'].forwardAuth).toMatchObject({
+    address: 'http://127.0.0.1:8430/.asepsis/verify',
+    trustForwardHeader: false,
+  });
+  expect(traefik.http.middlewares['notes-strip'].headers.customRequestHeaders).toMatchObject({
+    'X-Asepsis-User': '',
+    X_Asepsis_User: '',
+    'Remote-User': '',
+  });
+  const envoy = parse(proxyConfig('envoy', config, { gateway: '127.0.0.1:8430', port: 8443 }));
+  const manager = envoy.static_resources.listeners[0].filter_chains[0].filters[0].typed_config;
+  expect(manager.http_filters[0].typed_config).toMatchObject({
+    failure_mode_allow: false,
+    http_service: { path_prefix: '/.asepsis/envoy' },
+  });
+  expect(manager.common_http_protocol_options.headers_with_underscores_action).toBe('REJECT_REQUEST');
+  expect(envoy.static_resources.clusters.map((one: { name: string }) => one.name)).toEqual([
+    'asepsis_access',
+    'app_notes',
+  ]);
 });
