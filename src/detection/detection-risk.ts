@@ -20,6 +20,8 @@ const POINTS: Readonly<Record<Severity, number>> = { critical: 60, high: 30, med
 const ONCE_MS = 3_600_000;
 const ENTITIES_MAX = 100_000;
 const RULES_MAX = 32;
+/** Guessing and the success after it are one story that two rules tell; a third, of another kind, makes signs many. */
+const RULES_MIN = 3;
 export const RISK_RULE = 'entity-risk';
 
 interface Scored {
@@ -102,7 +104,8 @@ export function createRisk(o: RiskLimits): Risk {
         if (entity.role === 'witness' || !['address', 'account', 'host'].includes(entity.type)) continue;
         const key = `${alert.exercise ? 'x' : 'r'}${entity.type}\0${entity.value.toLowerCase()}`;
         const one = count(key, alert, ms);
-        if (!one || one.points < o.threshold || one.rules.size < 2 || one.ms < one.saidMs + o.halfLifeMs) continue;
+        if (!one || one.points < o.threshold || one.rules.size < RULES_MIN || one.ms < one.saidMs + o.halfLifeMs)
+          continue;
         one.saidMs = one.ms;
         out.push(riskAlert(alert, entity, one, key));
       }
