@@ -224,3 +224,24 @@ test.skipIf(!has('snmpd') || !root)(
     ]);
   },
 );
+
+test.skipIf(!has('storescp'))(
+  'DICOM: an association for verification, and nothing else, tells that a real receiver is open',
+  async () => {
+    const port = await freePort();
+    await lab.start('storescp', [String(port)], port);
+    const view = await look(port);
+    expect(view.service).toBe('dicom');
+    expect(view.facts.association).toBe('accepted');
+    expect(kinds(view)).toEqual(['clinical-without-tls:dicom', 'dicom-open']);
+  },
+);
+
+test.skipIf(!has('slapd') || !root)('LDAP', async () => {
+  const port = await freePort();
+  const conf = lab.file('slapd.conf', `pidfile ${lab.dir}/slapd.pid\n`);
+  await lab.start('slapd', ['-d', '0', '-f', conf, '-h', `ldap://127.0.0.1:${port}`], port);
+  const view = await look(port);
+  expect(view.service).toBe('ldap');
+  expect(view.facts.anonymous_bind).toBe(true);
+});
