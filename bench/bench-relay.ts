@@ -112,7 +112,7 @@ async function makeObjects(): Promise<void> {
   ];
   await writeFile(join(folder, 'dump'), `${dump.join('\n')}\n`);
   const made = spawnSync('dump2dcm', ['dump', 'objects/one.dcm'], { cwd: folder });
-  if (made.status !== 0) throw new Error(`dump2dcm: ${made.stderr}`);
+  if (made.status !== 0) throw new Error(`dump2dcm: ${made.stderr.toString()}`);
 }
 
 /** MB a second of `objects` C-STOREs over one association. */
