@@ -139,6 +139,16 @@ test('no byte of a signed scope can be changed', () => {
   );
 });
 
+test('a signature has one spelling', () => {
+  const key = newScopeKey();
+  const signed = signScope(BASE, key.privatePem);
+  const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
+  const found = /([A-Za-z0-9+/])==\n$/.exec(signed);
+  const next = letters[letters.indexOf(found?.[1] ?? '') ^ 1];
+  expect(() => openScope(signed.replace(/.==\n$/, `${next}==\n`), [key.publicKey])).toThrow();
+  expect(openScope(signed, [key.publicKey]).key).toBe(key.publicKey);
+});
+
 test('every address has one spelling, and a range holds exactly what its mask says', () => {
   fc.assert(
     fc.property(fc.ipV6(), (text) => {
