@@ -227,7 +227,17 @@ test('OpenID upstream: two gateways, one the provider of the other; its word on 
   const strong = await startTestGateway(upstream({ two_factor_values: ['mfa'] }));
   stops.push(strong.stop);
   const first = await through(strong);
+  // Somebody else is signed in in this browser: applications must not go on seeing them.
+  const { session: before, token } = (await import('./gateway-sign-in.ts')).arrive(
+    strong.gateway,
+    { address: '127.0.0.1', agent: 'Test browser', deviceCookie: null },
+    { account: 'otto', display: 'Otto', email: '', groups: [] },
+    [{ kind: 'passkey', atMs: strong.clock.ms }],
+    3,
+  );
+  first.anna.cookies('login.localhost:8430').set('asepsis-access', token);
   const done = await first.anna.follow(first.back);
+  expect(strong.gateway.sessions.get(before.id)).toBeNull();
   expect(done.body).toContain('Signed in as ANNA');
   // The answer is good once, and only in the browser that began.
   expect((await first.anna.go(first.back)).status).toBe(401);
