@@ -337,6 +337,13 @@ test('SAML upstream: a signed assertion signs in; wrapped, unsigned, replayed an
   // The same answer again, and in another browser's sign-in.
   expect((await honest.answer(xml)).status).toBe(401);
   expect((await (await begin()).answer(xml)).status).toBe(401);
+  // Another person of another domain at the same provider is not Anna, and Anna in other letters is.
+  const answerAs = async (user: string) => {
+    const { request, answer } = await begin();
+    return (await answer(respond(signed(assertion(user, request)), request))).status;
+  };
+  expect(await answerAs('anna@elsewhere.example')).toBe(403);
+  expect(await answerAs('Anna')).toBe(303);
   const attacks: ((request: string) => string)[] = [
     (request) => respond(assertion('anna', request), request),
     (request) => respond(signed(assertion('anna', request), 'evil'), request),

@@ -167,6 +167,7 @@ function take(visit: Visit, directory: string, identity: Identity, goal: string 
   // One name is one person: no provider takes over an account that another directory made.
   if (before !== null && before.directory !== directory) return refuse('other-directory');
   if (before?.disabled) return refuse('disabled');
+  if (!gateway.accounts.sameUpstreamName(name, directory, identity.name)) return refuse('other-name');
   const person = {
     name,
     display: identity.display.slice(0, 256) || name,
