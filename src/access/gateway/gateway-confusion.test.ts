@@ -6,6 +6,7 @@ import { sendRaw } from '../testing/gateway-bypass.ts';
 import { programOf, startFront } from '../testing/gateway-fronts.ts';
 import { addPerson, browser, codeAt, LOGIN_HOST, legacyApp, startTestGateway } from '../testing/gateway-harness.ts';
 import { openDb } from './gateway-db.ts';
+import { IDENTITY_HEADERS } from './gateway-decide.ts';
 import { makeEmergencyCodes } from './gateway-emergency.ts';
 import { openOnce } from './gateway-once.ts';
 import { proxyConfig } from './gateway-proxy-config.ts';
@@ -51,6 +52,14 @@ for (const front of FRONTS)
         [`http://VAULT.localhost:8430/x`, APP],
       ])
         await sendRaw(proxy.port, `GET ${line} HTTP/1.1\r\nHost: ${host}\r\n${cookie}Connection: close\r\n\r\n`);
+      // Who somebody is, in any of the words for it, is the gateway's to say.
+      notes.seen.length = 0;
+      for (const spell of [(name: string) => name, (name: string) => name.replaceAll('-', '_')]) {
+        const claims = IDENTITY_HEADERS.map((name) => `${spell(name)}: root\r\n`).join('');
+        await sendRaw(proxy.port, `GET /z HTTP/1.1\r\nHost: ${APP}\r\n${cookie}${claims}Connection: close\r\n\r\n`);
+      }
+      const told = notes.seen.flatMap((one) => Object.entries(one.headers).filter(([, value]) => value === 'root'));
+      expect(told).toEqual([]);
       expect(vault.seen.map((one) => `${one.url} ${String(one.headers['x-asepsis-user'])}`)).toEqual([]);
       const again = await sendRaw(proxy.port, `GET /y HTTP/1.1\r\nHost: ${APP}\r\n${cookie}Connection: close\r\n\r\n`);
       expect(again).toMatch(/^HTTP\/1\.1 200/);
@@ -167,4 +176,63 @@ test('accounts are asked about again however many are signed in', async () => {
   await recheckAccounts(it.gateway);
   for (const gone of [0, 300, 619]) expect(it.gateway.sessions.get(sessions[gone]?.id ?? '')).toBeNull();
   expect(it.gateway.sessions.get(sessions[1]?.id ?? '')).not.toBeNull();
+});
+
+test('a session that is used in one process is not silent in another', async () => {
+  const one = await startTestGateway();
+  const other = await startTestGateway({}, { folder: one.folder, clock: one.clock });
+  stops.push(one.stop, other.stop);
+  const session = one.gateway.sessions.start({
+    account: 'anna',
+    display: 'Anna',
+    email: '',
+    groups: [],
+    strength: 2,
+    factors: [],
+    agent: 'x',
+    address: '127.0.0.1',
+    lifeMs: 36_000_000,
+    idleMs: 600_000,
+    bind: [],
+    lockMs: null,
+    emergencyApp: null,
+  });
+  const token = one.gateway.sessions.token(session.id, APP);
+  let closed = false;
+  stops.push(
+    one.gateway.sessions.onEnd(session.id, () => {
+      closed = true;
+    }),
+  );
+  one.clock.ms += 500_000;
+  expect(other.gateway.sessions.find(token, APP, { agent: 'x', address: '127.0.0.1' }).ok).toBe(true);
+  other.gateway.sessions.list();
+  one.clock.ms += 200_000;
+  await new Promise((resolve) => setTimeout(resolve, 1300));
+  expect(closed).toBe(false);
+  one.clock.ms += 600_000;
+  await new Promise((resolve) => setTimeout(resolve, 1300));
+  expect(closed).toBe(true);
+});
+
+test('wrong break-glass codes under ever new names are one event with a count, so that they hide nothing else', async () => {
+  const it = await startTestGateway({
+    apps: [{ name: 'notes', hosts: [APP], upstream: 'http://127.0.0.1:9', emergency: 'break-glass' }],
+  });
+  stops.push(it.stop);
+  const one = browser(it);
+  for (let i = 0; i < 20; i++) {
+    const fields = {
+      app: 'notes',
+      person: `Dr. ${i}`,
+      reason: 'phones are down',
+      code: 'aaaa-aaaa-aaaa-aaaa',
+      how: 'code',
+    };
+    expect((await one.post(`http://${LOGIN_HOST}/break-glass`, fields)).status).toBe(401);
+  }
+  await it.gateway.events.close();
+  const said = it.events.filter((event) => event.access.what === 'break-glass');
+  expect(said.length).toBe(2);
+  expect(said.reduce((sum, event) => sum + Number((event.access as { count?: number }).count), 0)).toBe(20);
 });

@@ -1,5 +1,6 @@
 /** Forward-auth configuration for other proxies, generated from the policy: what they must strip, ask and hand on. */
 
+import { IDENTITY_HEADERS } from './gateway-decide.ts';
 import type { AppConfig, GatewayConfig } from './gateway-schema.ts';
 
 export const PROXIES = ['nginx', 'caddy', 'traefik', 'haproxy', 'haproxy-lua', 'envoy'] as const;
@@ -16,17 +17,7 @@ const HEADERS = ['X-Asepsis-User', 'X-Asepsis-Name', 'X-Asepsis-Email', 'X-Aseps
 /** Headers by which clients claim to be somebody or ask for another request; every proxy takes them away. */
 const STRIPPED = [
   ...HEADERS,
-  'Remote-User',
-  'Remote-Groups',
-  'Remote-Name',
-  'Remote-Email',
-  'X-Remote-User',
-  'X-Forwarded-User',
-  'X-Forwarded-Email',
-  'X-Forwarded-Groups',
-  'X-Auth-Request-User',
-  'X-Auth-Request-Email',
-  'X-Webauth-User',
+  ...IDENTITY_HEADERS,
   'Forwarded',
   'X-Real-Ip',
   'X-Http-Method-Override',
@@ -43,7 +34,13 @@ const STRIPPED = [
 /** Envoy hands these on as they came; the gateway and applications would take them for its word. */
 const ONLY_THE_PROXY_SAYS = ['X-Forwarded-Host', 'X-Forwarded-Uri', 'X-Forwarded-Method'];
 const identityOf = (app: AppConfig): string[] => [...new Set([...HEADERS, app.user_header])];
-const strippedOf = (app: AppConfig): string[] => [...new Set([...STRIPPED, app.user_header])];
+/** Each once, in the spelling in which the application gets it where it does. */
+const strippedOf = (app: AppConfig): string[] => [
+  ...new Map([...STRIPPED, ...identityOf(app)].map((name) => [name.toLowerCase(), name])).values(),
+];
+/** Headers of single applications, in lower case. */
+const userHeaders = (apps: readonly AppConfig[]): string[] =>
+  [...new Set(apps.map((app) => app.user_header.toLowerCase()))].filter((name) => name !== 'x-asepsis-user');
 const address = (app: AppConfig): string =>
   app.upstream === undefined ? '127.0.0.1:8080' : new URL(app.upstream).host;
 const tokenOf = (name: string): string => name.toLowerCase().replaceAll('-', '_');
@@ -360,6 +357,7 @@ static_resources:
                   request_headers_to_remove: [${[...STRIPPED, ...ONLY_THE_PROXY_SAYS]
                     .filter((name) => !HEADERS.includes(name))
                     .map((name) => name.toLowerCase())
+                    .filter((name) => !userHeaders(config.apps).includes(name))
                     .join(', ')}]
                   virtual_hosts:
                     - name: login
@@ -369,6 +367,7 @@ ${config.apps
   .map(
     (app) => `                    - name: ${app.name}
                       domains: ${hosts(names(app))}
+                      request_headers_to_remove: [${userHeaders(config.apps.filter((one) => one.user_header.toLowerCase() !== app.user_header.toLowerCase())).join(', ')}]
                       routes:
                         - { match: { prefix: "/.asepsis/verify" }, direct_response: { status: 404 }, ${off} }
                         - { match: { prefix: "/.asepsis/envoy" }, direct_response: { status: 404 }, ${off} }

@@ -208,6 +208,8 @@ function lookAfter(gateway: Gateway): () => void {
   const look = setInterval(() => {
     const now = gateway.clock.now();
     for (const session of gateway.sessions.opened()) {
+      if (now - session.lastSeenMs >= Math.min(session.lockMs ?? session.idleMs, session.idleMs))
+        gateway.sessions.refresh(session);
       if (now >= session.expiresMs) gateway.sessions.end(session.id);
       else if (session.lockMs !== null && !session.locked && now - session.lastSeenMs >= session.lockMs)
         gateway.sessions.lock(session);
