@@ -290,7 +290,8 @@ async function enrolment(gateway: Gateway, services: RoomServices, request: Enro
   // The help desk gives a code only to somebody whom it has recognised, and says how.
   if (body.kind === 'desk' && (body.identity ?? '').trim().length < 5)
     throw new AsepsisError('BAD_REQUEST', 'identity: say how you know that it is them.');
-  if (body.local && gateway.accounts.get(account) === null)
+  const made = body.local === true && gateway.accounts.get(account) === null;
+  if (made)
     gateway.accounts.put({
       name: account,
       display: body.name ?? account,
@@ -311,7 +312,7 @@ async function enrolment(gateway: Gateway, services: RoomServices, request: Enro
   await audited(services, request, {
     action: 'access.enrolment',
     target: account,
-    detail: `${body.kind}${body.reset ? ', old factors ended' : ''}${body.identity ? `: ${body.identity}` : ''}`,
+    detail: `${body.kind}${made ? `, new local account in ${(body.groups ?? []).join(', ') || 'no group'}` : ''}${body.reset ? ', old factors ended' : ''}${body.identity ? `: ${body.identity}` : ''}`,
   });
   gateway.events.emit({
     what: 'enrolment-made',

@@ -197,8 +197,19 @@ export function openAccounts(db: Db, clock: Clock) {
     /** A help desk that saw the person's papers, or a new phone: the old factors end. */
     clearFactors(account: string): void {
       db.atomic(() => {
-        for (const table of ['passkeys', 'totp', 'recovery']) db.run(`DELETE FROM ${table} WHERE account = ?`, account);
+        for (const table of ['passkeys', 'totp', 'recovery', 'upstream_names'])
+          db.run(`DELETE FROM ${table} WHERE account = ?`, account);
       });
+    },
+    /**
+     * Whether the provider's whole name for the account is the one it came with first: `anna@hospital.example` and
+     * `anna@elsewhere.example` are one account here and two people there. Ending the factors ends this too.
+     */
+    sameUpstreamName(account: string, directory: string, whole: string): boolean {
+      const name = whole.normalize('NFKC').trim().toLowerCase();
+      db.run('INSERT OR IGNORE INTO upstream_names VALUES (?, ?, ?)', account, directory, name);
+      const row = db.get('SELECT name FROM upstream_names WHERE account = ? AND directory = ?', account, directory);
+      return row?.name === name;
     },
     hasFactor: (account: string): boolean =>
       db.get(

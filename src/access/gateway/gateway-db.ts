@@ -49,7 +49,9 @@ CREATE TABLE IF NOT EXISTS emergencies (
 CREATE TABLE IF NOT EXISTS keys (
   kid TEXT PRIMARY KEY, alg TEXT NOT NULL, sealed TEXT NOT NULL, public TEXT NOT NULL, created INTEGER NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS oidc_uses (code TEXT NOT NULL, access TEXT NOT NULL PRIMARY KEY, doc TEXT NOT NULL, expires INTEGER NOT NULL) STRICT;
-PRAGMA user_version = 1;
+CREATE TABLE IF NOT EXISTS upstream_names (
+  account TEXT NOT NULL, directory TEXT NOT NULL, name TEXT NOT NULL, PRIMARY KEY (account, directory)) STRICT, WITHOUT ROWID;
+PRAGMA user_version = 2;
 `;
 
 type Value = string | number | null | Uint8Array;
@@ -76,7 +78,7 @@ export function openDb(file: string, durable: boolean): Db {
   chmodSync(file, 0o600);
   db.exec('PRAGMA journal_mode = WAL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 5000;');
   db.exec(`PRAGMA synchronous = ${durable ? 'FULL' : 'NORMAL'}`);
-  if (db.prepare('PRAGMA user_version').get()?.user_version !== 1) db.exec(`BEGIN IMMEDIATE; ${SCHEMA} COMMIT;`);
+  if (db.prepare('PRAGMA user_version').get()?.user_version !== 2) db.exec(`BEGIN IMMEDIATE; ${SCHEMA} COMMIT;`);
   const statements = new Map<string, StatementSync>();
   const prepared = (sql: string): StatementSync => {
     let statement = statements.get(sql);

@@ -41,7 +41,7 @@ const JWT_LIFE_SEC = 300;
 const GROUPS_IN_HEADER_MAX = 100;
 
 /** Headers that tell an application who is there: ours, and those that others use for it. */
-const IDENTITY = new Set([
+export const IDENTITY_HEADERS: readonly string[] = [
   'remote-user',
   'remote-groups',
   'remote-name',
@@ -75,7 +75,8 @@ const IDENTITY = new Set([
   'x-client-cert',
   'x-forwarded-client-cert',
   'x-forwarded-tls-client-cert',
-]);
+];
+const IDENTITY = new Set(IDENTITY_HEADERS);
 /** True for a header by which somebody could claim to be somebody, in any spelling. */
 export function claimsIdentity(name: string, app: App): boolean {
   const key = headerKey(name);

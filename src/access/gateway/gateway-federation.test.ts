@@ -179,6 +179,60 @@ test('identity tokens to applications verify with the published keys', async () 
   expect(JSON.stringify(keys)).not.toContain('"d"');
 });
 
+test('a token ends with the time of its session', async () => {
+  const it = await provider();
+  const session = it.gateway.sessions.start({
+    account: 'anna',
+    display: 'Anna',
+    email: '',
+    groups: [],
+    strength: 2,
+    factors: [{ kind: 'passkey', atMs: it.clock.ms }],
+    agent: '',
+    address: '127.0.0.1',
+    lifeMs: 60_000,
+    idleMs: 60_000,
+    bind: [],
+    lockMs: null,
+    emergencyApp: null,
+  });
+  const host = new URL(it.origin).host;
+  const code = () =>
+    it.gateway.once.put(
+      'oidc-code',
+      {
+        client: 'lab',
+        redirect: 'http://lab.localhost/cb',
+        challenge: hash('sha256', 'v'.repeat(43), 'base64url'),
+        nonce: null,
+        session: session.id,
+        scope: ['openid'],
+      },
+      60_000,
+    );
+  const exchange = () =>
+    it.send('/oidc/token', {
+      host,
+      method: 'POST',
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+      body: new URLSearchParams({
+        grant_type: 'authorization_code',
+        code: code(),
+        redirect_uri: 'http://lab.localhost/cb',
+        client_id: 'lab',
+        code_verifier: 'v'.repeat(43),
+      }).toString(),
+    });
+  const got = await exchange();
+  expect(got.status).toBe(200);
+  const { access_token } = JSON.parse(got.body) as { access_token: string };
+  const ask = () => it.send('/oidc/userinfo', { host, headers: { authorization: `Bearer ${access_token}` } });
+  expect((await ask()).status).toBe(200);
+  it.clock.ms += 60_001;
+  expect((await ask()).status).toBe(401);
+  expect((await exchange()).status).toBe(400);
+});
+
 test('OpenID upstream: two gateways, one the provider of the other; its word on two factors is honoured, an account of another directory is not taken over', async () => {
   const up = await provider({
     clients: [
@@ -227,7 +281,17 @@ test('OpenID upstream: two gateways, one the provider of the other; its word on 
   const strong = await startTestGateway(upstream({ two_factor_values: ['mfa'] }));
   stops.push(strong.stop);
   const first = await through(strong);
+  // Somebody else is signed in in this browser: applications must not go on seeing them.
+  const { session: before, token } = (await import('./gateway-sign-in.ts')).arrive(
+    strong.gateway,
+    { address: '127.0.0.1', agent: 'Test browser', deviceCookie: null },
+    { account: 'otto', display: 'Otto', email: '', groups: [] },
+    [{ kind: 'passkey', atMs: strong.clock.ms }],
+    3,
+  );
+  first.anna.cookies('login.localhost:8430').set('asepsis-access', token);
   const done = await first.anna.follow(first.back);
+  expect(strong.gateway.sessions.get(before.id)).toBeNull();
   expect(done.body).toContain('Signed in as ANNA');
   // The answer is good once, and only in the browser that began.
   expect((await first.anna.go(first.back)).status).toBe(401);
@@ -327,6 +391,13 @@ test('SAML upstream: a signed assertion signs in; wrapped, unsigned, replayed an
   // The same answer again, and in another browser's sign-in.
   expect((await honest.answer(xml)).status).toBe(401);
   expect((await (await begin()).answer(xml)).status).toBe(401);
+  // Another person of another domain at the same provider is not Anna, and Anna in other letters is.
+  const answerAs = async (user: string) => {
+    const { request, answer } = await begin();
+    return (await answer(respond(signed(assertion(user, request)), request))).status;
+  };
+  expect(await answerAs('anna@elsewhere.example')).toBe(403);
+  expect(await answerAs('Anna')).toBe(303);
   const attacks: ((request: string) => string)[] = [
     (request) => respond(assertion('anna', request), request),
     (request) => respond(signed(assertion('anna', request), 'evil'), request),

@@ -46,6 +46,10 @@ export function appHostOf(gateway: Gateway, req: Req): string | null {
 
 const agentOf = (req: Req): string => String(req.headers['user-agent'] ?? '');
 
+/** Proxies keep `Upgrade` to themselves, as they should; the handshake's own headers come through (RFC 6455 section 4.1). */
+const asksForSocket = (req: Req): boolean =>
+  ['upgrade', 'sec-websocket-key', 'sec-websocket-version'].some((name) => req.headers[name] !== undefined);
+
 /** What the proxy asks about, from its headers; null when one is missing, twice, or unreadable. */
 function forwardedQuestion(gateway: Gateway, req: Req): Question | null {
   const headers = ['x-forwarded-method', 'x-forwarded-host', 'x-forwarded-uri', 'x-forwarded-for'].map((name) =>
@@ -63,7 +67,7 @@ function forwardedQuestion(gateway: Gateway, req: Req): Question | null {
     cookies: req.headers.cookie,
     rawHeaders: req.rawHeaders,
     forwarded: true,
-    upgrade: req.headers.upgrade !== undefined,
+    upgrade: asksForSocket(req),
     origin: single(req, 'origin'),
   };
 }
@@ -79,7 +83,7 @@ function envoyQuestion(gateway: Gateway, req: Req): Question {
     cookies: req.headers.cookie,
     rawHeaders: req.rawHeaders,
     forwarded: true,
-    upgrade: req.headers.upgrade !== undefined,
+    upgrade: asksForSocket(req),
     origin: single(req, 'origin'),
   };
 }
@@ -194,7 +198,7 @@ function start(gateway: Gateway, req: Req, res: Res, host: string) {
     cookies: req.headers.cookie,
     rawHeaders: req.rawHeaders,
     forwarded: true,
-    upgrade: req.headers.upgrade !== undefined,
+    upgrade: asksForSocket(req),
     origin: single(req, 'origin'),
   });
   if (verdict.kind === 'deny') return denied(gateway, res, verdict);

@@ -200,7 +200,8 @@ async function token(visit: Visit): Promise<void> {
     code.redirect !== form.get('redirect_uri') ||
     !proven ||
     session === null ||
-    session.locked
+    session.locked ||
+    gateway.clock.now() >= session.expiresMs
   )
     return fail(400, 'invalid_grant');
   const access = newSecret();
@@ -264,7 +265,7 @@ function userinfo(visit: Visit) {
     );
   const access = row ? (JSON.parse(row.doc as string) as Access) : null;
   const session = access === null ? null : gateway.sessions.get(access.session);
-  if (access === null || session === null || session.locked)
+  if (access === null || session === null || session.locked || gateway.clock.now() >= session.expiresMs)
     return sendJson(visit.res, 401, { error: 'invalid_token' }, { 'www-authenticate': 'Bearer error="invalid_token"' });
   sendJson(visit.res, 200, claims(session, access.scope));
 }

@@ -4,8 +4,10 @@ import type { Clock } from '../../core/index.ts';
 import type { Db } from './gateway-db.ts';
 import { newSecret, secretHash } from './gateway-secrets.ts';
 
-/** Rows at once; each needs a right password, a session or a proven key, so that strangers cannot fill the table. */
+/** Rows at once that need a right password, a session or a proven key. */
 const ROWS_MAX = 200_000;
+/** Rows that anybody can ask for by beginning a sign-in elsewhere; they push out each other, never a ticket. */
+const STRANGERS_MAX = 20_000;
 const SWEEP_EVERY = 500;
 
 export function openOnce(db: Db, clock: Clock) {
@@ -13,6 +15,10 @@ export function openOnce(db: Db, clock: Clock) {
   const sweep = () => {
     if (puts++ % SWEEP_EVERY !== 0) return;
     db.run('DELETE FROM once WHERE expires < ?', clock.now());
+    db.run(
+      "DELETE FROM once WHERE hash IN (SELECT hash FROM once WHERE kind IN ('upstream', 'saml') ORDER BY expires DESC, rowid DESC LIMIT -1 OFFSET ?)",
+      STRANGERS_MAX,
+    );
     db.run('DELETE FROM once WHERE hash IN (SELECT hash FROM once ORDER BY expires DESC LIMIT -1 OFFSET ?)', ROWS_MAX);
   };
   return {

@@ -171,7 +171,7 @@ export async function second(visit: Visit, withKey: boolean): Promise<void> {
 }
 
 /** A new sign-in in the same browser ends or, on a shared machine, locks the one before. */
-function endBefore(visit: Visit) {
+export function endBefore(visit: Visit) {
   const before =
     visit.cookies.session === null ? null : visit.gateway.sessions.locked(visit.cookies.session, visit.settings.host);
   if (before === null) return;

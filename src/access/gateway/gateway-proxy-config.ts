@@ -1,5 +1,6 @@
 /** Forward-auth configuration for other proxies, generated from the policy: what they must strip, ask and hand on. */
 
+import { IDENTITY_HEADERS } from './gateway-decide.ts';
 import type { AppConfig, GatewayConfig } from './gateway-schema.ts';
 
 export const PROXIES = ['nginx', 'caddy', 'traefik', 'haproxy', 'haproxy-lua', 'envoy'] as const;
@@ -16,17 +17,7 @@ const HEADERS = ['X-Asepsis-User', 'X-Asepsis-Name', 'X-Asepsis-Email', 'X-Aseps
 /** Headers by which clients claim to be somebody or ask for another request; every proxy takes them away. */
 const STRIPPED = [
   ...HEADERS,
-  'Remote-User',
-  'Remote-Groups',
-  'Remote-Name',
-  'Remote-Email',
-  'X-Remote-User',
-  'X-Forwarded-User',
-  'X-Forwarded-Email',
-  'X-Forwarded-Groups',
-  'X-Auth-Request-User',
-  'X-Auth-Request-Email',
-  'X-Webauth-User',
+  ...IDENTITY_HEADERS,
   'Forwarded',
   'X-Real-Ip',
   'X-Http-Method-Override',
@@ -40,8 +31,16 @@ const STRIPPED = [
   'X-Forwarded-Prefix',
   'X-Forwarded-Server',
 ];
+/** Envoy hands these on as they came; the gateway and applications would take them for its word. */
+const ONLY_THE_PROXY_SAYS = ['X-Forwarded-Host', 'X-Forwarded-Uri', 'X-Forwarded-Method'];
 const identityOf = (app: AppConfig): string[] => [...new Set([...HEADERS, app.user_header])];
-const strippedOf = (app: AppConfig): string[] => [...new Set([...STRIPPED, app.user_header])];
+/** Each once, in the spelling in which the application gets it where it does. */
+const strippedOf = (app: AppConfig): string[] => [
+  ...new Map([...STRIPPED, ...identityOf(app)].map((name) => [name.toLowerCase(), name])).values(),
+];
+/** Headers of single applications, in lower case. */
+const userHeaders = (apps: readonly AppConfig[]): string[] =>
+  [...new Set(apps.map((app) => app.user_header.toLowerCase()))].filter((name) => name !== 'x-asepsis-user');
 const address = (app: AppConfig): string =>
   app.upstream === undefined ? '127.0.0.1:8080' : new URL(app.upstream).host;
 const tokenOf = (name: string): string => name.toLowerCase().replaceAll('-', '_');
@@ -67,6 +66,7 @@ function nginx(config: GatewayConfig, o: ProxyOptions): string {
   const login = `server {
     listen ${listen};
     server_name ${loginHost(config)};
+    if ($asepsis_host_fault) { return 400; }
     location / {
         proxy_pass http://asepsis_access;
         proxy_http_version 1.1;
@@ -84,8 +84,11 @@ ${told}
     # Paths reach the application as the gateway judged them.
     merge_slashes off;
     underscores_in_headers off;
+    # The request line's host chooses the application, the Host header is what the gateway is asked about: alike or nothing.
+    if ($asepsis_host_fault) { return 400; }
 
     location = /.asepsis/verify { return 404; }
+    location ^~ /.asepsis/envoy { return 404; }
     location /.asepsis/ {
         proxy_pass http://asepsis_access;
         proxy_http_version 1.1;
@@ -137,6 +140,7 @@ ${identity.map((name) => `        proxy_set_header ${name} $asepsis_${tokenOf(na
   return `# Made by "asepsis access proxy-config nginx"; belongs into the http block. trusted_proxies of the gateway names this machine.
 map $http_upgrade $asepsis_upgrade { default ''; ~*^websocket$ websocket; }
 map $asepsis_upgrade $asepsis_connection { default upgrade; '' ''; }
+map "$host|$http_host" $asepsis_host_fault { default 1; "~*^([^|]+)\\|\\1(?::[0-9]+)?$" ''; }
 upstream asepsis_access {
     server ${o.gateway};
     keepalive 64;
@@ -153,6 +157,9 @@ function caddy(config: GatewayConfig, o: ProxyOptions): string {
   const sites = config.apps.map(
     (app) => `${names(app).map(site).join(', ')} {
 	route /.asepsis/verify* {
+		respond 404
+	}
+	route /.asepsis/envoy* {
 		respond 404
 	}
 	route /.asepsis/* {
@@ -184,7 +191,7 @@ function traefik(config: GatewayConfig, o: ProxyOptions): string {
       .map((host) => `Host(\`${host}\`)`)
       .join(' || ');
     return [
-      `    ${app.name}-own:\n      rule: "(${hosts}) && PathPrefix(\`/.asepsis/\`) && !PathPrefix(\`/.asepsis/verify\`)"\n      priority: 1000\n      service: asepsis-access`,
+      `    ${app.name}-own:\n      rule: "(${hosts}) && PathPrefix(\`/.asepsis/\`) && !PathPrefix(\`/.asepsis/verify\`) && !PathPrefix(\`/.asepsis/envoy\`)"\n      priority: 1000\n      service: asepsis-access`,
       `    ${app.name}:\n      rule: "${hosts}"\n      middlewares: [${app.name}-strip, ${app.name}-verify]\n      service: ${app.name}`,
     ];
   });
@@ -241,7 +248,7 @@ ${cleanAll}
     acl is_own path_beg /.asepsis/
     acl is_login hdr(host),field(1,:) -i ${loginHost(config)}
     acl is_app hdr(host),field(1,:) -i ${config.apps.flatMap(names).join(' ')}
-    http-request deny deny_status 404 if { path_beg /.asepsis/verify }
+    http-request deny deny_status 404 if { path_beg /.asepsis/verify /.asepsis/envoy }
     http-request lua.asepsis_verify if ${guard}
     http-request return status 303 hdr location %[var(txn.asepsis_location)] hdr set-cookie %[var(txn.asepsis_cookie)] if ${guard} { var(txn.asepsis_status) -m int 303 }
     http-request deny deny_status 401 if ${guard} { var(txn.asepsis_status) -m int 401 }
@@ -347,8 +354,10 @@ static_resources:
                 common_http_protocol_options: { headers_with_underscores_action: REJECT_REQUEST }
                 upgrade_configs: [{ upgrade_type: websocket }]
                 route_config:
-                  request_headers_to_remove: [${STRIPPED.filter((name) => !HEADERS.includes(name))
+                  request_headers_to_remove: [${[...STRIPPED, ...ONLY_THE_PROXY_SAYS]
+                    .filter((name) => !HEADERS.includes(name))
                     .map((name) => name.toLowerCase())
+                    .filter((name) => !userHeaders(config.apps).includes(name))
                     .join(', ')}]
                   virtual_hosts:
                     - name: login
@@ -358,6 +367,7 @@ ${config.apps
   .map(
     (app) => `                    - name: ${app.name}
                       domains: ${hosts(names(app))}
+                      request_headers_to_remove: [${userHeaders(config.apps.filter((one) => one.user_header.toLowerCase() !== app.user_header.toLowerCase())).join(', ')}]
                       routes:
                         - { match: { prefix: "/.asepsis/verify" }, direct_response: { status: 404 }, ${off} }
                         - { match: { prefix: "/.asepsis/envoy" }, direct_response: { status: 404 }, ${off} }
@@ -374,7 +384,7 @@ ${config.apps
                         server_uri: { uri: "http://${o.gateway}", cluster: asepsis_access, timeout: 5s }
                         path_prefix: /.asepsis/envoy
                         authorization_request:
-                          allowed_headers: { patterns: [${['cookie', 'user-agent', 'accept', 'sec-fetch-mode', 'x-requested-with', 'x-forwarded-for', 'x-http-method-override', 'x-original-url', 'x-rewrite-url'].map((name) => `{ exact: ${name} }`).join(', ')}] }
+                          allowed_headers: { patterns: [${['cookie', 'user-agent', 'accept', 'sec-fetch-mode', 'x-requested-with', 'x-forwarded-for', 'origin', 'sec-websocket-key', 'sec-websocket-version', 'x-http-method-override', 'x-original-url', 'x-rewrite-url'].map((name) => `{ exact: ${name} }`).join(', ')}] }
                         authorization_response:
                           allowed_upstream_headers: { patterns: [{ prefix: x-asepsis- }${config.apps
                             .filter((app) => app.user_header !== 'X-Asepsis-User')

@@ -27,6 +27,9 @@ const LOOK_MS = 1000;
 /** Accounts with sessions are asked about in their directory this often: who was disabled there is out here. */
 const RECHECK_MS = 5 * 60_000;
 const RECHECK_ACCOUNTS_MAX = 500;
+const RECHECK_SESSIONS_MAX = 100_000;
+/** The account that was asked about last. */
+const rechecked = new WeakMap<Gateway, string>();
 
 type Route = (visit: Visit) => void | Promise<void>;
 const query = (visit: Visit) => visit.query.get('t');
@@ -205,6 +208,8 @@ function lookAfter(gateway: Gateway): () => void {
   const look = setInterval(() => {
     const now = gateway.clock.now();
     for (const session of gateway.sessions.opened()) {
+      if (now - session.lastSeenMs >= Math.min(session.lockMs ?? session.idleMs, session.idleMs))
+        gateway.sessions.refresh(session);
       if (now >= session.expiresMs) gateway.sessions.end(session.id);
       else if (session.lockMs !== null && !session.locked && now - session.lastSeenMs >= session.lockMs)
         gateway.sessions.lock(session);
@@ -234,11 +239,17 @@ export async function recheckAccounts(gateway: Gateway): Promise<void> {
   const directories = new Map(gateway.settings().directories.map((one) => [one.name, one]));
   const accounts = new Set(
     gateway.sessions
-      .list(10_000)
+      .list(RECHECK_SESSIONS_MAX)
       .filter((one) => one.emergencyApp === null)
       .map((one) => one.account),
   );
-  for (const name of [...accounts].slice(0, RECHECK_ACCOUNTS_MAX)) {
+  // In turn, so that with many people signed in everybody's turn comes.
+  const names = [...accounts].sort();
+  const after = rechecked.get(gateway) ?? '';
+  const from = names.findIndex((name) => name > after);
+  const inTurn = from < 0 ? names : [...names.slice(from), ...names.slice(0, from)];
+  for (const name of inTurn.slice(0, RECHECK_ACCOUNTS_MAX)) {
+    rechecked.set(gateway, name);
     const kept = gateway.accounts.get(name);
     const directory = kept === null ? undefined : directories.get(kept.directory);
     const answer = await directory?.lookup(name).catch(() => null);

@@ -339,6 +339,11 @@ export function openSessions(db: Db, clock: Clock) {
     },
     /** Sessions with something open, to be looked at again: their time may be over while a socket stays silent. */
     opened: (): GatewaySession[] => [...endings.keys()].flatMap((id) => load(id) ?? []),
+    /** Takes in when another process last saw the session. */
+    refresh(session: GatewaySession): void {
+      const row = db.get('SELECT last_seen FROM sessions WHERE id = ?', session.id);
+      session.lastSeenMs = Math.max(session.lastSeenMs, Number(row?.last_seen ?? 0));
+    },
     list(limit = 1000): GatewaySession[] {
       flush();
       return db

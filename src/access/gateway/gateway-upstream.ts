@@ -6,10 +6,11 @@ import * as oidc from 'openid-client';
 import { canonicalName } from './gateway-accounts.ts';
 import type { Gateway } from './gateway-core.ts';
 import { redirect } from './gateway-http.ts';
-import { signInPage } from './gateway-portal.ts';
+import { endBefore, signInPage } from './gateway-portal.ts';
 import type { OidcUpstreamConfig, SamlUpstreamConfig } from './gateway-schema.ts';
 import { isSecret } from './gateway-secrets.ts';
 import { arrive, startFlow } from './gateway-sign-in.ts';
+import { readGoal } from './gateway-target.ts';
 import { texts } from './gateway-texts.ts';
 import { flowCookie, formOf, type Visit, welcome } from './gateway-visit.ts';
 
@@ -82,6 +83,12 @@ export function upstreamRoute(key: string): ((visit: Visit) => Promise<void>) | 
 const callbackOf = (visit: Visit, name: string, what: string): string =>
   `${visit.settings.origin}/upstream/${name}/${what}`;
 
+/** Strangers may begin a sign-in: only what was signed here is kept for them. */
+function goalOf(visit: Visit, form: Map<string, string> | null): string | null {
+  const signed = form?.get('t') || null;
+  return readGoal(visit.gateway, signed) === null ? null : signed;
+}
+
 async function startOidc(visit: Visit, upstream: OidcUpstreamConfig): Promise<void> {
   const form = await formOf(visit);
   const config = await oidcConfig(upstream);
@@ -90,7 +97,7 @@ async function startOidc(visit: Visit, upstream: OidcUpstreamConfig): Promise<vo
     verifier: oidc.randomPKCECodeVerifier(),
     state: oidc.randomState(),
     nonce: oidc.randomNonce(),
-    goal: form?.get('t') || null,
+    goal: goalOf(visit, form),
   };
   const url = oidc.buildAuthorizationUrl(config, {
     // One address for each provider, so that an answer cannot be mixed up between two (RFC 9700 section 4.4).
@@ -160,6 +167,7 @@ function take(visit: Visit, directory: string, identity: Identity, goal: string 
   // One name is one person: no provider takes over an account that another directory made.
   if (before !== null && before.directory !== directory) return refuse('other-directory');
   if (before?.disabled) return refuse('disabled');
+  if (!gateway.accounts.sameUpstreamName(name, directory, identity.name)) return refuse('other-name');
   const person = {
     name,
     display: identity.display.slice(0, 256) || name,
@@ -169,6 +177,7 @@ function take(visit: Visit, directory: string, identity: Identity, goal: string 
   gateway.accounts.put({ ...person, directory });
   const now = gateway.clock.now();
   if (identity.twoFactor) {
+    endBefore(visit);
     const arrival = arrive(
       gateway,
       visitor,
@@ -235,7 +244,7 @@ function requestIds(gateway: Gateway) {
 async function startSaml(visit: Visit, upstream: SamlUpstreamConfig): Promise<void> {
   const { gateway, settings } = visit;
   const form = await formOf(visit);
-  const pending: Pending = { name: upstream.name, verifier: '', state: '', nonce: '', goal: form?.get('t') || null };
+  const pending: Pending = { name: upstream.name, verifier: '', state: '', nonce: '', goal: goalOf(visit, form) };
   const relay = gateway.once.put('upstream', pending, UPSTREAM_MS);
   const url = await samlOf(visit, upstream).getAuthorizeUrlAsync(relay, undefined, {});
   // The answer is posted from the provider's page, so the cookie that binds it to this browser has to come along.

@@ -18,6 +18,10 @@ describe('what is never blocked', () => {
     ['10.1.2.3', 'your own'],
     ['203.0.113.80', 'pump-3'],
     ['::ffff:10.1.2.3', 'your own'],
+    // As it is blocked: the /64 holds all of IPv4, the pump too.
+    ['64:ff9b::203.0.113.99', 'NAT64'],
+    ['64:ff9b::/64', 'NAT64'],
+    ['64:ff9b:1:2::1', 'NAT64'],
     // A range that holds a protected address would block it too.
     ['203.0.113.0/24', 'pump-3'],
     ['0.0.0.0/0', 'at most /16'],

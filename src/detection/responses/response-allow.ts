@@ -18,6 +18,9 @@ const ALWAYS: readonly [string, string][] = [
   ['224.0.0.0/4', 'multicast'],
   ['ff00::/8', 'multicast'],
   ['240.0.0.0/4', 'reserved, with broadcast'],
+  // One /64 of these stands for every IPv4 address, protected ones too (RFC 6052, RFC 8215).
+  ['64:ff9b::/96', 'NAT64; block the IPv4 address'],
+  ['64:ff9b:1::/48', 'NAT64; block the IPv4 address'],
 ];
 
 /** Wider than this is never one attacker, and always somebody else too. */

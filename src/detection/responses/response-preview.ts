@@ -146,9 +146,10 @@ async function accountFindings(deps: PreviewDeps, kind: Proposal['kind'], accoun
     (one) => one.name.toLowerCase() === account.toLowerCase(),
   );
   const { responses } = deps.config;
-  const lower = account.toLowerCase();
-  const bare = (lower.split('\\').at(-1) ?? lower).split('@')[0] as string;
-  const same = (name: string): boolean => name.toLowerCase() === lower || name.toLowerCase() === bare;
+  // `HOSP\svc`, `svc@hosp.example` and `svc` in full-width letters may all be the one that is protected.
+  const bare = (name: string): string =>
+    (name.normalize('NFKC').toLowerCase().split('\\').at(-1) as string).split('@')[0] as string;
+  const same = (name: string): boolean => bare(name) === bare(account);
   const places = distinct(good, 'host');
   let refused: string | null = null;
   if (all === 0 && known.length === 0)

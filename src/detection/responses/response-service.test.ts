@@ -211,6 +211,21 @@ describe('accounts', () => {
     await expect(service.propose({ kind: 'disable-account', target, reason: 'x' }, by('lead'))).rejects.toThrow();
     expect(ran.filter((one) => one.command[0] === '/usr/sbin/usermod')).toEqual([]);
   });
+  test.each([
+    ['HOSP\\svc-pumps', 'svc-pumps'],
+    ['svc-pumps', 'HOSP\\svc-pumps'],
+    ['svc-pumps@hosp.example', 'svc-pumps'],
+    ['svc-pumps', 'ｓvc-pumps'],
+  ])('%s is protected, so %s is', async (kept, target) => {
+    await begin((one) => {
+      commands(one);
+      one.responses.protected_accounts = [kept];
+    });
+    await account(target);
+    await expect(service.propose({ kind: 'disable-account', target, reason: 'x' }, by('lead'))).rejects.toThrow(
+      /protected/,
+    );
+  });
   test('a command that fails is said to have failed', async () => {
     await begin(commands);
     await account('nils.haas');
