@@ -10,6 +10,7 @@ import { readFeed } from './feeds/index.ts';
 import { readInventory } from './inventories/index.ts';
 import { scanXml } from './inventories/inventory-xml.ts';
 import { emptyFeedSet } from './patching-advisory.ts';
+import { ecosystemKey } from './patching-distro.ts';
 import { Faults } from './patching-input.ts';
 import { joinParts } from './patching-parts.ts';
 
@@ -273,3 +274,8 @@ describe('bombs', () => {
     expect((await read(two)).faults).toHaveProperty('More cells than are read');
   });
 });
+
+test.each(['ubuntu:constructor', 'ubuntu:valueof', 'debian:constructor'])(
+  '%s is a release without a code name',
+  (release) => expect(ecosystemKey(release)).toBe(release),
+);
