@@ -126,3 +126,7 @@ test('answers or refuses with BAD_QUERY, never anything else', () => {
     { numRuns: 2000 },
   );
 });
+
+test.each(['constructor', 'toString', 'valueOf'])('%s is a word like others', (word) =>
+  expect(parseQuery(word)).toEqual(JSON.parse(JSON.stringify(parseQuery('beacon')).replaceAll('beacon', word))),
+);

@@ -96,7 +96,8 @@ function createLexer(text: string) {
     }
     const found = word(!afterName);
     if ('name' in found) return { kind: 'name', name: found.name, at: start };
-    const operator = afterName ? undefined : OPERATORS[text.slice(start, at)];
+    const raw = text.slice(start, at);
+    const operator = !afterName && Object.hasOwn(OPERATORS, raw) ? OPERATORS[raw] : undefined;
     return operator === undefined ? { kind: 'value', value: found, at: start } : { kind: operator, at: start };
   };
 }

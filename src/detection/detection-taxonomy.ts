@@ -142,7 +142,8 @@ export function sourceFacts(source: LogSource, classUid: number, channel: string
   const categories = new Set<string>();
   if (source.service) services.add(source.service.toLowerCase());
   if (source.category) categories.add(source.category.toLowerCase());
-  const service = CHANNEL_SERVICE[channel.toLowerCase()];
+  const lower = channel.toLowerCase();
+  const service = Object.hasOwn(CHANNEL_SERVICE, lower) ? CHANNEL_SERVICE[lower] : undefined;
   if (service) services.add(service);
   for (const name of services) for (const c of EVENT_CATEGORIES[`${name}:${eventId}`] ?? []) categories.add(c);
   const generic = CLASS_CATEGORY[classUid];

@@ -1,6 +1,5 @@
 /** HTTP/1 on any port (RFC 9112): credentials in heads and forms, patients in queries and bodies; other bodies are passed over. */
 
-import { gunzipSync, constants as zlib } from 'node:zlib';
 import type { Budget } from './network-budget.ts';
 import { latin1, startsWith } from './network-bytes.ts';
 import { readClinicalXml } from './network-clinical-xml.ts';
@@ -13,13 +12,13 @@ import { createLabelScan } from './network-labels.ts';
 import { isNcpdp, readNcpdp } from './network-ncpdp.ts';
 import { ntlmLogin } from './network-ntlm.ts';
 import type { Report } from './network-report.ts';
+import { unpack } from './network-unpack.ts';
 import { upnpDevice } from './network-upnp.ts';
 import { isX12, readX12 } from './network-x12.ts';
 
 const HEAD_BYTES_MAX = 32 * 1024;
 /** What is read of a body that may hold patients; the rest is passed over. */
 const BODY_BYTES_MAX = 256 * 1024;
-const UNPACKED_BYTES_MAX = 1024 * 1024;
 const TEXT_CHARS_MAX = 64 * 1024;
 const WAITING_MAX = 64;
 
@@ -203,11 +202,9 @@ export function createHttp(report: Report, budget: Budget): Parser {
     if (body === null || bodyLength === 0) return;
     let bytes: Uint8Array = Buffer.concat(body);
     if (way.packed) {
-      try {
-        bytes = gunzipSync(bytes, { finishFlush: zlib.Z_SYNC_FLUSH, maxOutputLength: UNPACKED_BYTES_MAX });
-      } catch {
-        return;
-      }
+      const unpacked = unpack(bytes);
+      if (unpacked === null) return;
+      bytes = unpacked;
     }
     readBody(flow, way.type, bytes);
   };

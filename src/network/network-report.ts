@@ -128,6 +128,8 @@ export const HASHES_MAX = 50_000;
 /** Hashes of all pairs together. */
 const HASHES_TOTAL_MAX = 1_000_000;
 const NAMES_MAX = 8;
+/** Clients remembered of one mail server. */
+const OFFERED_MAX = 1024;
 
 export function createReport(o: {
   table: FlowTable;
@@ -298,7 +300,7 @@ export function createReport(o: {
       const key = `${server}:${port}`;
       const known = offers.get(key) ?? { offered: new Set<string>(), none: new Set<string>() };
       if (offers.size < PAIRS_MAX) offers.set(key, known);
-      if (offer !== 'overwritten') known[offer].add(client);
+      if (offer !== 'overwritten' && known[offer].size < OFFERED_MAX) known[offer].add(client);
       const odd = offer === 'none' && known.offered.size > 0 && !known.offered.has(client);
       if (offer === 'overwritten' || odd) o.signs?.add('starttls-stripped', server, server, client);
     },

@@ -1,5 +1,6 @@
 /** Sensors and the Network page's routes over a real store: captures dropped into a folder become findings, machines, alerts. */
 
+import { spawnSync } from 'node:child_process';
 import {
   existsSync,
   mkdirSync,
@@ -7,6 +8,8 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
+  symlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
@@ -139,6 +142,26 @@ test('a kept capture is read once; a folder that is not there is an alarm', asyn
   const stop = await startSensors(made);
   await until(() => typeof alarms.get('network-sensor-gone') === 'string');
   await stop();
+});
+
+test('what stands in the way in a folder does not keep the next capture from being read', async () => {
+  // As many captures as are looked at in one turn, all read before.
+  for (let i = 0; i < 256; i++) {
+    const name = `a${String(i).padStart(3, '0')}.pcap`;
+    const path = join(dir, 'drop', name);
+    writeFileSync(path, '');
+    const { size, mtimeMs } = statSync(path);
+    await store.records.put('network-captures', [{ id: `ward-6/${name}`, doc: { mark: `${size} ${mtimeMs}` } }]);
+  }
+  symlinkSync('/nowhere', join(dir, 'drop', 'b1.pcap'));
+  mkdirSync(join(dir, 'drop', 'b2.pcap'));
+  expect(spawnSync('mkfifo', [join(dir, 'drop', 'b3.pcap')]).status).toBe(0);
+  drop('z.pcap');
+  const { made } = services([{ name: 'ward-6', folder: join(dir, 'drop'), after: 'keep' }]);
+  const stop = await startSensors(made);
+  await until(async () => (await store.records.get('network-captures', 'ward-6/z.pcap')) !== null);
+  await stop();
+  expect(await store.records.count('network-captures')).toBe(257);
 });
 
 test('the Network page: flows, routers, and a verdict in somebody’s name', async () => {

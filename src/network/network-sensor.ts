@@ -1,6 +1,6 @@
 /** Sensors in `serve`: folders that captures are dropped into, and live interfaces; each a source with its health. */
 
-import { readdir, rm, stat } from 'node:fs/promises';
+import { lstat, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Config, type RoomServices, rfc3339, type SourceId } from '../core/index.ts';
 import { middleAlerts } from './network-alert.ts';
@@ -135,31 +135,48 @@ function watchFolder(
 ): () => Promise<void> {
   /** Files that stay where they are, so that they are read once; size and change tell them apart. */
   const done = new Map<string, string>();
+  const idOf = (name: string) => `${sensor.name}/${name}`.slice(0, 250);
   const known = async (name: string, mark: string): Promise<boolean> => {
     if (done.get(name) === mark) return true;
-    const row = await services.store.records.get('network-captures', `${sensor.name}/${name}`);
-    return (row?.doc as { mark?: string } | undefined)?.mark === mark;
+    const row = await services.store.records.get('network-captures', idOf(name));
+    const same = (row?.doc as { mark?: string } | undefined)?.mark === mark;
+    if (same) done.set(name, mark);
+    return same;
+  };
+  const read = async (name: string, path: string, mark: string): Promise<void> => {
+    const one = inspector();
+    one.file(path);
+    const end = await readCapture(path, one.frame);
+    await keep(one.finish(), end.dropped, end.bytes);
+    if (end.fault !== null) services.log.warn({ sensor: sensor.name, fault: end.fault }, 'a capture is damaged');
+    if (sensor.after === 'delete') await rm(path, { force: true });
+    else {
+      done.set(name, mark);
+      await services.store.records.put('network-captures', [
+        { id: idOf(name), order: services.clock.now(), doc: { mark } },
+      ]);
+    }
   };
   const look = async (): Promise<void> => {
     const names = (await readdir(folder)).filter((name) => /\.(?:pcap|pcapng|cap)(?:\.gz)?$/i.test(name)).toSorted();
-    for (const name of names.slice(0, FILES_AT_ONCE)) {
+    const there = new Set(names);
+    for (const name of done.keys()) if (!there.has(name)) done.delete(name);
+    let count = 0;
+    let fault: unknown = null;
+    for (const name of names) {
       const path = join(folder, name);
-      const { size, mtimeMs } = await stat(path);
-      const mark = `${size} ${mtimeMs}`;
-      if (Date.now() - mtimeMs < QUIET_MS || (await known(name, mark))) continue;
-      const one = inspector();
-      one.file(path);
-      const end = await readCapture(path, one.frame);
-      await keep(one.finish(), end.dropped, end.bytes);
-      if (end.fault !== null) services.log.warn({ sensor: sensor.name, fault: end.fault }, 'a capture is damaged');
-      if (sensor.after === 'delete') await rm(path, { force: true });
-      else {
-        done.set(name, mark);
-        await services.store.records.put('network-captures', [
-          { id: `${sensor.name}/${name}`.slice(0, 250), order: services.clock.now(), doc: { mark } },
-        ]);
-      }
+      // A link may lead out of the folder, and a pipe would keep the sensor waiting.
+      const stats = await lstat(path).catch(() => null);
+      if (!stats?.isFile()) continue;
+      const mark = `${stats.size} ${stats.mtimeMs}`;
+      if (Date.now() - stats.mtimeMs < QUIET_MS || (await known(name, mark))) continue;
+      if (++count > FILES_AT_ONCE) break;
+      // One capture that cannot be read must not hide the next.
+      await read(name, path, mark).catch((error: unknown) => {
+        fault ??= error;
+      });
     }
+    if (fault !== null) throw fault;
   };
   return every(LOOK_MS, services, sensor, look);
 }

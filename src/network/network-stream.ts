@@ -11,8 +11,10 @@ export const FIN = 1;
 export const SYN = 2;
 export const ACK = 16;
 
-/** Waiting bytes of one direction: two full windows without scaling. */
-const PENDING_BYTES_MAX = 128 * 1024;
+/** Waiting bytes of one direction: two full windows without scaling, in segments of usual size. */
+const PENDING_BYTES_MAX = 160 * 1024;
+/** What a waiting piece costs beside its bytes: pieces of one byte would be a hundred times as much memory, and a long list. */
+const PIECE_BYTES = 128;
 /** Waiting bytes of all flows together. */
 const PENDING_TOTAL_MAX = 64 * 1024 * 1024;
 /** Nothing legitimate is further ahead than a scaled window (RFC 7323 section 2.2: 1 GiB, in practice 16 MiB). */
@@ -193,8 +195,8 @@ export function createStreams(detect: Detect, budget: Budget): Streams {
         gap(flow, dir, ahead);
       }
       side.pending = first.next;
-      side.pendingBytes -= first.bytes.length;
-      waiting -= first.bytes.length;
+      side.pendingBytes -= first.bytes.length + PIECE_BYTES;
+      waiting -= first.bytes.length + PIECE_BYTES;
       const known = Math.max(0, (side.nextSeq - first.seq) | 0);
       if (known >= first.bytes.length) continue;
       side.nextSeq = (side.nextSeq + first.bytes.length - known) >>> 0;
@@ -314,7 +316,7 @@ function insertPending(side: Side, seqAt: number, piece: Uint8Array, added: (byt
       if (before === null) side.pending = entry;
       else before.next = entry;
       before = entry;
-      added(room);
+      added(room + PIECE_BYTES);
     }
     if (at === null) return;
     const used = (at.seq + at.bytes.length - seq) | 0;

@@ -80,7 +80,7 @@ function newReader(report: Report): X12Reader {
   let fields = new Set<string>();
   let identity = '';
   let told = false;
-  const names: string[] = [];
+  let names: readonly string[] = [];
 
   const close = (flow: Flow): void => {
     if (fields.size > 0) {
@@ -116,7 +116,7 @@ function newReader(report: Report): X12Reader {
   const segment = (flow: Flow, text: string): void => {
     const parts = text.trim().split(separator, 32);
     const name = parts[0];
-    if (name === 'ISA') names.push(parts[6] ?? '', parts[8] ?? '');
+    if (name === 'ISA') names = [parts[6] ?? '', parts[8] ?? ''];
     else if (name === 'GS') group = parts[1] ?? '';
     else if (name === 'ST') kind = /^\d{3}$/.test(parts[1] ?? '') ? `transaction ${parts[1]}` : 'interchange';
     else if (name === 'SE' || name === 'IEA') transactionDone(flow);

@@ -8,7 +8,10 @@ import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
 import { readFeed } from './feeds/index.ts';
 import { readInventory } from './inventories/index.ts';
+import { scanXml } from './inventories/inventory-xml.ts';
 import { emptyFeedSet } from './patching-advisory.ts';
+import { ecosystemKey } from './patching-distro.ts';
+import { Faults } from './patching-input.ts';
 import { joinParts } from './patching-parts.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'asepsis-bad-'));
@@ -34,7 +37,7 @@ const read = async (content: string | Buffer, options: Parameters<typeof readInv
 };
 
 /** A workbook as small as it can be. */
-function workbook(rows: readonly (readonly string[])[]): Buffer {
+function workbook(rows: readonly (readonly string[])[], more: readonly (readonly [string, string])[] = []): Buffer {
   const cell = (text: string, column: number, row: number) =>
     `<c r="${String.fromCharCode(65 + column)}${row + 1}" t="inlineStr"><is><t>${text.replace(/&/g, '&amp;').replace(/</g, '&lt;')}</t></is></c>`;
   const sheet = `<worksheet xmlns="x"><sheetData>${rows.map((row, i) => `<row r="${i + 1}">${row.map((text, j) => cell(text, j, i)).join('')}</row>`).join('')}</sheetData></worksheet>`;
@@ -48,6 +51,7 @@ function workbook(rows: readonly (readonly string[])[]): Buffer {
       '<Relationships><Relationship Id="rId1" Target="worksheets/sheet1.xml"/></Relationships>',
     ],
     ['xl/worksheets/sheet1.xml', sheet],
+    ...more,
   ] as const;
   const body: Buffer[] = [];
   const directory: Buffer[] = [];
@@ -249,3 +253,29 @@ describe('bad inventories', () => {
     );
   });
 });
+
+describe('bombs', () => {
+  test('XML is read node by node: many small elements are never in memory together', () => {
+    const text = `<r>${'<a/>'.repeat(1_000_000)}</r>`;
+    const before = process.memoryUsage().heapUsed;
+    for (const node of scanXml(text, new Faults())) {
+      expect(node).toMatchObject({ kind: 'open', name: 'r' });
+      break;
+    }
+    expect(process.memoryUsage().heapUsed - before).toBeLessThan(96 * 1024 * 1024);
+  });
+
+  test('a workbook of enormous sheets, or of enormous rows, is refused or cut', async () => {
+    const sheet = `<worksheet>${' '.repeat(30 * 1024 * 1024)}</worksheet>`;
+    const sheets = Array.from({ length: 10 }, (_, i) => [`xl/worksheets/more${i}.xml`, sheet] as const);
+    await expect(read(workbook([['a']], sheets))).rejects.toHaveProperty('code', 'TOO_LARGE');
+    const wide = `<worksheet>${'<row><c r="GR1"><v>1</v></c></row>'.repeat(60_000)}</worksheet>`;
+    const two = workbook([['a', 'b']], [['xl/worksheets/sheet1.xml', wide]]);
+    expect((await read(two)).faults).toHaveProperty('More cells than are read');
+  });
+});
+
+test.each(['ubuntu:constructor', 'ubuntu:valueof', 'debian:constructor'])(
+  '%s is a release without a code name',
+  (release) => expect(ecosystemKey(release)).toBe(release),
+);

@@ -186,6 +186,7 @@ function headOf(line: Buffer): BundleHead {
   if (head.format !== 'asepsis-feeds-1' || !Array.isArray(head.feeds) || !Array.isArray(head.parts))
     throw refused('its format is not known');
   if (Number.isNaN(Date.parse(head.made))) throw refused('it does not say when it was made');
+  for (const feed of head.feeds) if (!isFeedId(String(feed?.id))) throw refused('it names a feed outside its folder');
   const ids = new Set(head.feeds.map((feed) => feed.id));
   let total = 0;
   for (const part of head.parts) {

@@ -65,14 +65,19 @@ export function ecosystemKey(text: string): string {
   }
   const [name = '', ...rest] = lower.split(':');
   const release = releaseParts(rest.join(':'));
-  if (name === 'ubuntu') return join('ubuntu', [UBUNTU_CODENAMES[release[0] ?? ''] ?? release[0], ...release.slice(1)]);
+  const code = release[0] ?? '';
+  if (name === 'ubuntu' && Object.hasOwn(UBUNTU_CODENAMES, code))
+    return join('ubuntu', [UBUNTU_CODENAMES[code], ...release.slice(1)]);
   return join(Object.hasOwn(SAME_ECOSYSTEM, name) ? (SAME_ECOSYSTEM[name] as string) : name, release);
 }
 
 const releaseParts = (text: string) => text.split(':').filter((part) => part !== 'lts' && part !== '');
 
 function releaseOf(name: string, text: string): string {
-  if (name === 'debian') return DEBIAN_CODENAMES[text] ?? (text.split('.', 1)[0] as string);
+  if (name === 'debian')
+    return (
+      (Object.hasOwn(DEBIAN_CODENAMES, text) ? DEBIAN_CODENAMES[text] : undefined) ?? (text.split('.', 1)[0] as string)
+    );
   return text.replace(/\.$/, '');
 }
 

@@ -100,7 +100,8 @@ export function endFindings(
 ): FindingObservation[] {
   const found = new Map<string, EndOfLife>();
   const [system = '', cycle = ''] = release === undefined ? [] : ecosystemKey(release).split(':');
-  const own = SYSTEMS[system] === undefined || cycle === '' ? null : index.find(SYSTEMS[system], cyclesOf(cycle));
+  const name = Object.hasOwn(SYSTEMS, system) ? SYSTEMS[system] : undefined;
+  const own = name === undefined || cycle === '' ? null : index.find(name, cyclesOf(cycle));
   if (own) found.set(`${own.product}\n${own.cycle}`, own);
   for (const one of software) {
     const end = endOf(one, index);

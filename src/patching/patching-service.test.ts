@@ -1,5 +1,6 @@
 /** The way of a package through the installation: feeds from a real server, inventories of several sources, findings, proof. */
 
+import { sign } from 'node:crypto';
 import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -9,6 +10,7 @@ import { deflateRawSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Asset, allRecords, type Store, systemClock } from '../core/index.ts';
 import { openStore } from '../store/index.ts';
+import { fetchFeed } from './feeds/feed-fetch.ts';
 import type { FeedSource } from './feeds/index.ts';
 import { readInventory } from './inventories/index.ts';
 import { bundleKey, exportBundle, importBundle, publicKeyOf } from './patching-bundle.ts';
@@ -148,6 +150,49 @@ describe('feeds', () => {
       () => {},
     );
     expect(result.failed.map((one) => one.id)).toEqual(['kev', 'plain']);
+  });
+  test('a feed that moved is followed, but never to plain http elsewhere', async () => {
+    const feed = tracker('9.9');
+    const moving = createServer((request, response) => {
+      if (request.url === '/new') response.writeHead(200).end(feed);
+      else response.writeHead(302, { location: request.url === '/old' ? '/new' : 'http://127.0.0.2:9/x' }).end();
+    }).listen(0, '127.0.0.1');
+    await new Promise((resolve) => moving.once('listening', resolve));
+    const at = `http://127.0.0.1:${(moving.address() as AddressInfo).port}`;
+    const place = (name: string) => ({
+      place: join(folder, name),
+      before: null,
+      onBytes: () => {},
+      signal: new AbortController().signal,
+      now: Date.now(),
+    });
+    try {
+      await fetchFeed({ id: 'a', kind: 'file', url: `${at}/old` }, place('moved-a'));
+      expect(readFileSync(join(folder, 'moved-a'), 'utf8')).toBe(feed);
+      await expect(fetchFeed({ id: 'b', kind: 'file', url: `${at}/away` }, place('moved-b'))).rejects.toThrow(
+        'https only',
+      );
+    } finally {
+      moving.close();
+    }
+  });
+  test('a signed bundle cannot name feeds outside its folder', async () => {
+    const { privateKey, publicText } = await bundleKey(join(folder, 'keys'));
+    const head = Buffer.from(
+      JSON.stringify({
+        format: 'asepsis-feeds-1',
+        made: '2026-01-01T00:00:00Z',
+        feeds: [{ id: '../../keys' }],
+        parts: [],
+      }),
+    );
+    const path = join(folder, 'outside.bundle');
+    writeFileSync(path, Buffer.concat([head, Buffer.from(`\n${sign(null, head, privateKey).toString('base64')}\n`)]));
+    const other = openLibrary(join(folder, 'outside'));
+    await expect(importBundle(other, path, [publicKeyOf(publicText)], new Date().toISOString())).rejects.toThrow(
+      'refused whole',
+    );
+    expect(await other.generation()).toBe(0);
   });
   test('a bundle: signed, whole or not at all, back and forth', async () => {
     const { privateKey, publicText } = await bundleKey(join(folder, 'keys'));

@@ -8,6 +8,9 @@ import { zipEntries } from './patching-zip.ts';
 const CELLS_MAX = 200;
 const ROWS_MAX = 500_000;
 const SHEETS_MAX = 50;
+/** Of all sheets together; a register of 100,000 devices with 50 columns is half of it. */
+const ALL_CELLS_MAX = 10_000_000;
+const UNPACKED_BYTES_MAX = 256 * 1024 * 1024;
 /** Built-in number formats that are dates (section 18.8.30), and what own formats of dates contain. */
 const DAY_FORMATS = new Set([14, 15, 16, 17, 22, 27, 30, 36, 45, 46, 47, 50, 57]);
 
@@ -20,20 +23,29 @@ export async function readXlsx(path: string, faults: Faults): Promise<Sheet[]> {
   const parts = new Map<string, string>();
   const wanted =
     /^xl\/(?:workbook\.xml|_rels\/workbook\.xml\.rels|sharedStrings\.xml|styles\.xml|worksheets\/[^/]+\.xml)$/;
-  for await (const { name, bytes } of zipEntries(path, (one) => wanted.test(one), faults))
+  let unpacked = 0;
+  for await (const { name, bytes } of zipEntries(path, (one) => wanted.test(one), faults)) {
+    unpacked += bytes.length;
+    if (unpacked > UNPACKED_BYTES_MAX) throw new AsepsisError('TOO_LARGE', `${path} unpacks to more than 256 MiB.`);
     parts.set(name, bytes.toString('utf8'));
+  }
   const workbook = parts.get('xl/workbook.xml');
   if (workbook === undefined) throw new AsepsisError('INPUT_UNREADABLE', `${path} is no Excel workbook.`);
   const targets = relations(parts.get('xl/_rels/workbook.xml.rels') ?? '', faults);
   const shared = sharedTexts(parts.get('xl/sharedStrings.xml') ?? '', faults);
   const days = dayStyles(parts.get('xl/styles.xml') ?? '', faults);
   const sheets: Sheet[] = [];
+  const room = { cells: ALL_CELLS_MAX };
   for (const node of scanXml(workbook, faults)) {
     if (node.kind !== 'open' || node.name !== 'sheet' || sheets.length >= SHEETS_MAX) continue;
     const target = targets.get(node.attributes.id ?? '') ?? '';
     const text = parts.get(target.startsWith('/') ? target.slice(1) : `xl/${target}`);
     if (text === undefined) faults.add('A sheet that is not in the workbook');
-    else sheets.push({ name: (node.attributes.name ?? '').slice(0, 100), rows: sheetRows(text, shared, days, faults) });
+    else
+      sheets.push({
+        name: (node.attributes.name ?? '').slice(0, 100),
+        rows: sheetRows(text, shared, days, room, faults),
+      });
   }
   return sheets;
 }
@@ -80,7 +92,13 @@ function dayStyles(text: string, faults: Faults): Set<number> {
   return days;
 }
 
-function sheetRows(text: string, shared: readonly string[], days: ReadonlySet<number>, faults: Faults): string[][] {
+function sheetRows(
+  text: string,
+  shared: readonly string[],
+  days: ReadonlySet<number>,
+  room: { cells: number },
+  faults: Faults,
+): string[][] {
   const rows: string[][] = [];
   let row: string[] = [];
   let cell = { column: 0, type: '', style: 0, text: '' };
@@ -103,7 +121,11 @@ function sheetRows(text: string, shared: readonly string[], days: ReadonlySet<nu
       }
     } else if (node.name === 'row') {
       if (rows.length >= ROWS_MAX) faults.add('More rows than are read');
-      else if (row.some((one) => one !== '')) rows.push(row);
+      else if (room.cells < row.length) faults.add('More cells than are read');
+      else if (row.some((one) => one !== '')) {
+        room.cells -= row.length;
+        rows.push(row);
+      }
     }
   }
   return rows;

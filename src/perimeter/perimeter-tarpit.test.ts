@@ -82,3 +82,20 @@ test('redirects in a circle, and a body that unpacks to 64 MiB, are named', asyn
   );
   expect(unpacked.last).toMatchObject({ fault: 'bomb', cut: true, body: '' });
 });
+
+test('a greeting made to be searched for ever is searched once', async () => {
+  const greeting = `* OK ${'Dovecot'.repeat(400)}${'1'.repeat(5000)}\r\n`;
+  let last = performance.now();
+  let longest = 0;
+  const timer = setInterval(() => {
+    longest = Math.max(longest, performance.now() - last);
+    last = performance.now();
+  }, 20);
+  const view = await withServer((socket) => {
+    socket.write(greeting);
+    socket.on('data', () => socket.write('a1 OK\r\n'));
+  }, look);
+  clearInterval(timer);
+  expect(view.service).toBe('imap');
+  expect(longest).toBeLessThan(2000);
+}, 60_000);

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { createBurstWatch } from './file-burst.ts';
 import { compareEntries, entropyOf, type FileEntry, gainedRights, looksEncrypted } from './file-entry.ts';
 import { namesOf, readSums } from './file-packages.ts';
-import { lineDifference, maskedLines } from './file-text.ts';
+import { lineDifference, maskedCommand, maskedLines } from './file-text.ts';
 
 const entry = (change: Partial<FileEntry> = {}): FileEntry => ({
   path: '/etc/x',
@@ -149,4 +149,19 @@ test('packages name files by either side of the merged /usr', () => {
   const md5 = createHash('md5').update('x').digest('hex');
   readSums(`${md5}  bin/ssh\nnonsense\n`, sums);
   expect([...sums]).toEqual([['/bin/ssh', md5]]);
+});
+
+describe('command lines of writers', () => {
+  test.each([
+    [['mysqldump', '-psecret9', '-u', 'backup'], 'mysqldump -p‹hidden› -u backup'],
+    [['mysqldump', '--password=secret9', 'ward'], 'mysqldump --password=‹hidden› ward'],
+    [['restic', '--password', 'secret9', 'backup'], 'restic --password ‹hidden› backup'],
+    [['sshpass', '-p', 'secret9', 'scp', '-p', 'a', 'b'], 'sshpass -p ‹hidden› scp -p a b'],
+    [['curl', '-u', 'bob:secret9', 'https://bob:secret9@x/y'], 'curl -u bob:‹hidden› https://bob:‹hidden›@x/y'],
+    [['curl', '-H', 'Authorization: Bearer secret9', 'x'], 'curl -H Authorization: ‹hidden› x'],
+    [['sh', '-c', 'TOKEN=secret9 run --api-key secret9'], 'sh -c TOKEN=‹hidden›'],
+    [['rsync', '-a', '--password-file=/etc/p', 'a', 'b'], 'rsync -a --password-file=/etc/p a b'],
+    [['vim', '/etc/passwd'], 'vim /etc/passwd'],
+    [['mkdir', '-p', '/srv/x'], 'mkdir -p /srv/x'],
+  ])('%j', (words, shown) => expect(maskedCommand(words)).toBe(shown));
 });

@@ -91,3 +91,42 @@ function common(a: readonly string[], b: readonly string[]): string[] {
   }
   return out;
 }
+
+const HIDDEN = '‹hidden›';
+const NAMES_SECRET = new RegExp(`(?:${SECRET_NAME})$`, 'i');
+/** Programs whose -p is a password: joined to it, or the next word. */
+const JOINED = /^(?:mysql|mariadb|sshpass)/;
+const NEXT = /^sshpass$/;
+
+/** The words of a command line without passwords and tokens: by the names of options, by address, by what programs call them. */
+export function maskedCommand(words: readonly string[]): string {
+  let hideNext = false;
+  let program = '';
+  const shown: string[] = [];
+  for (const word of words.slice(0, 64)) {
+    const bare = word.slice(0, LINE_CHARS_MAX);
+    const before = shown.at(-1) ?? '';
+    if (hideNext) {
+      hideNext = false;
+      shown.push(HIDDEN);
+      continue;
+    }
+    if (program === '' || NEXT.test(program)) program = bare.startsWith('-') ? program : (bare.split('/').at(-1) ?? '');
+    hideNext = /^--?[\w-]+$/.test(bare) && (NAMES_SECRET.test(bare) || (bare === '-p' && NEXT.test(program)));
+    if (JOINED.test(program) && /^-p./.test(bare)) shown.push(`-p${HIDDEN}`);
+    else if (/^(?:-u|--user|--proxy-user)$/.test(before) && bare.includes(':'))
+      shown.push(`${bare.slice(0, bare.indexOf(':') + 1)}${HIDDEN}`);
+    else shown.push(maskedWord(bare));
+  }
+  return shown.join(' ');
+}
+
+function maskedWord(word: string): string {
+  let text = word;
+  for (const pattern of VALUES) text = text.replace(pattern, HIDDEN);
+  if (/^(?:[\w-]*-)?authorization: ?/i.test(text)) return `${text.slice(0, text.indexOf(':') + 1)} ${HIDDEN}`;
+  return text.replace(
+    new RegExp(`((?:^|[^A-Za-z])[A-Za-z0-9_.-]{0,40}(?:${SECRET_NAME})["']?[=:])[^/].{0,300}`, 'i'),
+    (_, name: string) => name + HIDDEN,
+  );
+}

@@ -1,6 +1,7 @@
 /** Which process writes: whoever has files below a folder open for writing, or works in it, as /proc shows. */
 
 import { readdir, readFile, readlink } from 'node:fs/promises';
+import { maskedCommand } from './file-text.ts';
 
 export interface Writer {
   readonly pid: number;
@@ -22,7 +23,10 @@ async function describe(pid: number): Promise<Writer | null> {
   const name = /^Name:\t(.{1,64})$/m.exec(status)?.[1];
   if (name === undefined) return null;
   const uid = Number(/^Uid:\t(\d+)/m.exec(status)?.[1] ?? -1);
-  const command = (await textOf(`/proc/${pid}/cmdline`)).replaceAll('\0', ' ').trim().slice(0, 300);
+  // Passwords stand in command lines; nobody asked for them here.
+  const command = maskedCommand((await textOf(`/proc/${pid}/cmdline`)).split('\0'))
+    .trim()
+    .slice(0, 300);
   return { pid, name, command, uid };
 }
 

@@ -3,7 +3,7 @@
 import { type DecodedEvent, LIMITS, type Normalised, OCSF_CLASS } from '../../core/index.ts';
 import { baseNorm, type Fields, type Frame, makeEvent, putField } from './decode-frame.ts';
 import { linux } from './decode-source.ts';
-import { find, indexOfCode, intOf, ipOf, skipDigits, startsAt, tokenEnd, word } from './decode-text.ts';
+import { entryOf, find, indexOfCode, intOf, ipOf, skipDigits, startsAt, tokenEnd, word } from './decode-text.ts';
 
 const SOURCE = linux('auditd');
 const GROUP_SEPARATOR = 29;
@@ -161,7 +161,7 @@ export function auditEvent(
   end: number,
   frame: Frame,
 ): DecodedEvent {
-  const [classUid, action] = TYPES[type] ?? [OCSF_CLASS.base, ''];
+  const [classUid, action] = entryOf(TYPES, type) ?? [OCSF_CLASS.base, ''];
   frame.program = '';
   const norm: Normalised = baseNorm(frame, text, at, end, classUid);
   if (action) norm.action = action;

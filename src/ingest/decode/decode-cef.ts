@@ -3,7 +3,7 @@
 import { type DecodedEvent, LIMITS, type Normalised, OCSF_CLASS } from '../../core/index.ts';
 import { baseNorm, type Fields, type Frame, makeEvent, putField } from './decode-frame.ts';
 import { logSource } from './decode-source.ts';
-import { find, intOf, ipOf, isDigit, startsAt } from './decode-text.ts';
+import { entryOf, find, intOf, ipOf, isDigit, startsAt } from './decode-text.ts';
 import { timeOfValue } from './decode-time.ts';
 
 const BAR = 124;
@@ -182,7 +182,7 @@ function delimiterOf(text: string): string {
 function severityId(severity: string): number {
   const number = intOf(severity, 0, severity.length);
   if (number >= 0) return number <= 3 ? 2 : number <= 6 ? 3 : number <= 8 ? 4 : 5;
-  return { low: 2, medium: 3, high: 4, 'very-high': 5 }[severity.toLowerCase()] ?? 0;
+  return entryOf({ low: 2, medium: 3, high: 4, 'very-high': 5 }, severity.toLowerCase()) ?? 0;
 }
 
 function finish(
@@ -206,11 +206,11 @@ function finish(
   norm.event_code = code;
   for (const [key, value] of Object.entries(fields)) {
     if (typeof value !== 'string' || !value) continue;
-    const column = TEXT_COLUMNS[key];
+    const column = entryOf(TEXT_COLUMNS, key);
     if (column) norm[column] = value;
-    const address = ADDRESSES[key];
+    const address = entryOf(ADDRESSES, key);
     if (address && ipOf(value)) norm[address] = ipOf(value);
-    const port = PORTS[key];
+    const port = entryOf(PORTS, key);
     const number = port ? intOf(value, 0, value.length) : -1;
     if (port && number >= 0 && number <= 65535) norm[port] = number;
   }

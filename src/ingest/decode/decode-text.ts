@@ -2,6 +2,10 @@
 
 const SPACE = 32;
 
+/** The table's own entry for a word of a record; `constructor` and its like are no entries. */
+export const entryOf = <T>(table: Readonly<Record<string, T>>, name: string): T | undefined =>
+  Object.hasOwn(table, name) ? table[name] : undefined;
+
 /** First `code` in [at, end), or -1. Bounded on purpose: `indexOf` on the block's text would run past the record. */
 export function indexOfCode(text: string, code: number, at: number, end: number): number {
   for (let i = at; i < end; i++) if (text.charCodeAt(i) === code) return i;

@@ -35,6 +35,9 @@ const REQUEST_MS_MAX = 10 * 60_000;
 const OSV_CHANGES_MAX = 2_000;
 const DOCUMENTS_MAX = 50_000;
 const AT_ONCE = 6;
+const REDIRECTS_MAX = 5;
+
+const isLocal = (url: URL) => ['127.0.0.1', '[::1]', 'localhost'].includes(url.hostname);
 
 function checkAddress(url: string): URL {
   let address: URL;
@@ -43,8 +46,7 @@ function checkAddress(url: string): URL {
   } catch (cause) {
     throw new AsepsisError('CONFIG_INVALID', `"${url.slice(0, 200)}" is no address.`, { cause });
   }
-  const local = ['127.0.0.1', '[::1]', 'localhost'].includes(address.hostname);
-  if (address.protocol !== 'https:' && !(address.protocol === 'http:' && local))
+  if (address.protocol !== 'https:' && !(address.protocol === 'http:' && isLocal(address)))
     throw new AsepsisError(
       'CONFIG_INVALID',
       `Feeds come over https only, not from ${address.protocol}//${address.host}.`,
@@ -52,13 +54,28 @@ function checkAddress(url: string): URL {
   return address;
 }
 
+const MOVED = new Set([301, 302, 303, 307, 308]);
+
+/** A publisher may move within https; nobody is led to plain http or to services of this machine. */
+function movedTo(from: URL, location: string): URL {
+  const to = checkAddress(URL.parse(location, from)?.href ?? '');
+  if (isLocal(to) && !isLocal(from)) throw new AsepsisError('INPUT_UNREADABLE', `${from.host} leads to this machine.`);
+  return to;
+}
+
 async function ask(url: string | URL, context: FetchContext, headers: Record<string, string> = {}): Promise<Response> {
-  const address = checkAddress(String(url));
+  let address = checkAddress(String(url));
   const signal = AbortSignal.any([context.signal, AbortSignal.timeout(REQUEST_MS_MAX)]);
   let answer: Response;
   try {
-    answer = await fetch(address, { headers: { 'user-agent': 'Asepsis', ...headers }, signal, redirect: 'follow' });
+    answer = await fetch(address, { headers: { 'user-agent': 'Asepsis', ...headers }, signal, redirect: 'manual' });
+    for (let hops = 0; MOVED.has(answer.status) && hops < REDIRECTS_MAX; hops++) {
+      await answer.body?.cancel();
+      address = movedTo(address, answer.headers.get('location') ?? '');
+      answer = await fetch(address, { headers: { 'user-agent': 'Asepsis', ...headers }, signal, redirect: 'manual' });
+    }
   } catch (cause) {
+    if (cause instanceof AsepsisError) throw cause;
     const why = cause instanceof Error ? ((cause.cause as Error | undefined)?.message ?? cause.message) : String(cause);
     throw new AsepsisError('INPUT_UNREADABLE', `${address.host} does not answer: ${why}.`, { cause });
   }
@@ -283,8 +300,6 @@ async function nvd(source: FeedSource, context: FetchContext): Promise<Fetched> 
   }
   return { mark: until, same: false, bytes };
 }
-
-const isLocal = (url: URL) => url.hostname === '127.0.0.1' || url.hostname === 'localhost';
 
 /** Several documents, a few at a time, in their order. */
 async function many(urls: readonly URL[], context: FetchContext): Promise<string[]> {

@@ -273,7 +273,7 @@ function mailbox(
           context,
           hello,
           softwareIn(hello, [
-            [/Dovecot.*?(\d+\.\d[\w.]*)/, 'dovecot'],
+            [/Dovecot\D{0,64}(\d{1,4}\.\d[\w.]{0,32})/, 'dovecot'],
             [/Cyrus \w+ v?(\d[\w.]*)/, 'cyrus'],
           ]),
           { starttls: startTls },

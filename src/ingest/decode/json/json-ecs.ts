@@ -9,7 +9,7 @@ import {
 } from '../../../core/index.ts';
 import { type Frame, makeEvent, NO_FIELDS } from '../decode-frame.ts';
 import { logSource } from '../decode-source.ts';
-import { intOf, ipOf, word } from '../decode-text.ts';
+import { entryOf, intOf, ipOf, word } from '../decode-text.ts';
 import { timeOfValue } from '../decode-time.ts';
 import { PROGRAMS } from '../programs/program-table.ts';
 import { innerLine, innerMessage, severityOf } from './json-inner.ts';
@@ -106,7 +106,7 @@ function ecsNorm(object: JsonObject): Normalised {
     putColumn(norm, column, value);
   }
   const category = textAt(object, 'event.category');
-  norm.class_uid = CLASSES[category] ?? OCSF_CLASS.base;
+  norm.class_uid = entryOf(CLASSES, category) ?? OCSF_CLASS.base;
   const outcome = textAt(object, 'event.outcome');
   if (outcome) norm.outcome = outcome;
   const severity = severityOf(textAt(object, 'log.level'));

@@ -6,7 +6,7 @@
 import { type DecodedEvent, type Normalised, type NormalisedColumn, OCSF_CLASS } from '../../../core/index.ts';
 import { baseNorm, type Fields, type Frame, makeEvent, putField } from '../decode-frame.ts';
 import { logSource } from '../decode-source.ts';
-import { find, ipOf, isDigit } from '../decode-text.ts';
+import { entryOf, find, ipOf, isDigit } from '../decode-text.ts';
 import { timeOfValue } from '../decode-time.ts';
 import { putColumn } from '../json/json-ecs.ts';
 import { severityOf } from '../json/json-inner.ts';
@@ -194,7 +194,7 @@ function readTime(fields: Fields, frame: Frame): void {
 function finish(line: string, norm: Normalised, fields: Fields, frame: Frame): DecodedEvent {
   const action =
     textOf(fields, 'action') || textOf(fields, 'act') || textOf(fields, 'log_subtype') || textOf(fields, 'status');
-  if (norm.protocol !== undefined) norm.protocol = (PROTOCOLS[norm.protocol] ?? norm.protocol).toLowerCase();
+  if (norm.protocol !== undefined) norm.protocol = (entryOf(PROTOCOLS, norm.protocol) ?? norm.protocol).toLowerCase();
   const outcome = logonOutcome(`${action} ${textOf(fields, 'logdesc')} ${norm.message ?? ''}`.replaceAll('-', ' '));
   if (outcome !== null) readLogon(line, norm);
   if (outcome !== null && (norm.user !== undefined || norm.src_ip !== undefined)) {

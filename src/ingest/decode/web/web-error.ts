@@ -4,6 +4,7 @@ import { type DecodedEvent, type Normalised, OCSF_CLASS } from '../../../core/in
 import { baseNorm, type Fields, type Frame, makeEvent } from '../decode-frame.ts';
 import { logSource } from '../decode-source.ts';
 import {
+  entryOf,
   find,
   findLast,
   indexOfCode,
@@ -46,8 +47,9 @@ function decodeNginx(text: string, at: number, end: number, frame: Frame): Decod
   const level = close < 0 ? '' : word(text, after + 2, close);
   const pidAt = close + 2;
   const pidEnd = skipDigits(text, pidAt, end);
-  if (SEVERITY[level] === undefined || text.charCodeAt(pidEnd) !== 35) return null;
-  frame.severityId = SEVERITY[level];
+  const severity = entryOf(SEVERITY, level);
+  if (severity === undefined || text.charCodeAt(pidEnd) !== 35) return null;
+  frame.severityId = severity;
   frame.program = 'nginx';
   frame.pid = intOf(text, pidAt, pidEnd);
   frame.memory.webServer = 'nginx';
@@ -140,7 +142,7 @@ function decodeApache(text: string, at: number, end: number, frame: Frame): Deco
     if (count === 0) {
       const colon = lastIndexOfCode(text, 58, i, close);
       level = word(text, (colon < 0 ? i : colon) + 1, close);
-      if (SEVERITY[level] === undefined && !level.startsWith('trace')) return null;
+      if (entryOf(SEVERITY, level) === undefined && !level.startsWith('trace')) return null;
       if (colon > i + 1) fields.module = word(text, i + 1, colon);
     } else if (startsAt(text, '[pid ', i, close)) frame.pid = intOf(text, i + 5, skipDigits(text, i + 5, close));
     else if (startsAt(text, '[client ', i, close) && !ip) {
@@ -157,7 +159,7 @@ function decodeApache(text: string, at: number, end: number, frame: Frame): Deco
     }
     i = skipSpaces(text, close + 1, end);
   }
-  frame.severityId = SEVERITY[level] ?? 1;
+  frame.severityId = entryOf(SEVERITY, level) ?? 1;
   frame.program ||= 'apache';
   frame.memory.webServer = 'apache';
   const norm = baseNorm(frame, text, i, end, OCSF_CLASS.http);

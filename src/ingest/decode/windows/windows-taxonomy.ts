@@ -2,6 +2,7 @@
 
 import { type LogSource, OCSF_CLASS } from '../../../core/index.ts';
 import { logSource } from '../decode-source.ts';
+import { entryOf } from '../decode-text.ts';
 
 /** Channel, in small letters → Sigma service. */
 const SERVICES: Readonly<Record<string, string>> = {
@@ -112,8 +113,9 @@ export interface Taxonomy {
 
 /** Sigma's log source of an event of that channel (or, without one, provider) and number. */
 export function taxonomyOf(channel: string, provider: string, id: number, eventType: string): Taxonomy {
-  const service = SERVICES[channel.toLowerCase()] ?? SERVICES[`${provider.toLowerCase()}/operational`] ?? '';
-  let category = BY_SERVICE[service]?.[id];
+  const service =
+    entryOf(SERVICES, channel.toLowerCase()) ?? entryOf(SERVICES, `${provider.toLowerCase()}/operational`) ?? '';
+  let category = entryOf(BY_SERVICE, service)?.[id];
   if (service === 'sysmon' && id === 12 && eventType.startsWith('Delete')) category = 'registry_delete';
   const product = channel.startsWith('Linux-Sysmon') || provider === 'Linux-Sysmon' ? 'linux' : 'windows';
   return { service, logsource: logSource(product, category, service || undefined) };
@@ -252,5 +254,5 @@ const MEANINGS: Readonly<Record<string, Readonly<Record<number, Meaning>>>> = {
 };
 
 export function meaningOf(service: string, id: number): Meaning | undefined {
-  return MEANINGS[service]?.[id];
+  return entryOf(MEANINGS, service)?.[id];
 }

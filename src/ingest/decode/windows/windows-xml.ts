@@ -5,7 +5,7 @@
 
 import { type DecodedEvent, type FieldValue, LIMITS } from '../../../core/index.ts';
 import { type Fields, type Frame, putField } from '../decode-frame.ts';
-import { find, indexOfCode, skipSpaces, startsAt } from '../decode-text.ts';
+import { entryOf, find, indexOfCode, skipSpaces, startsAt } from '../decode-text.ts';
 import { readIsoTime } from '../decode-time.ts';
 import { windowsEvent } from './windows-event.ts';
 
@@ -49,7 +49,7 @@ function decodeEntities(text: string): string {
 const NAMED: Readonly<Record<string, string>> = { lt: '<', gt: '>', amp: '&', quot: '"', apos: "'" };
 
 function entity(name: string): string | null {
-  if (!name.startsWith('#')) return NAMED[name] ?? null;
+  if (!name.startsWith('#')) return entryOf(NAMED, name) ?? null;
   const code = name.charCodeAt(1) === 120 ? Number.parseInt(name.slice(2), 16) : Number.parseInt(name.slice(1), 10);
   return code > 0 && code <= 0x10ffff ? String.fromCodePoint(code) : null;
 }
@@ -161,7 +161,7 @@ function readEventXml(text: string, at: number, end: number, frame: Frame): { fi
     const section = path[path.length - 1] === 'Event' ? tag.name : path[1] === 'Event' ? path[2] : path[1];
     if (section === 'System') {
       if (tag.name === 'TimeCreated') time = tag.attributes.SystemTime ?? '';
-      const wanted = SYSTEM_ATTRIBUTES[tag.name];
+      const wanted = entryOf(SYSTEM_ATTRIBUTES, tag.name);
       if (wanted)
         for (const [attribute, field] of Object.entries(wanted))
           if (tag.attributes[attribute]) putField(fields, field, tag.attributes[attribute], frame);
