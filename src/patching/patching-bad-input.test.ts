@@ -279,9 +279,9 @@ describe('bombs', () => {
 test('a quote without an end is not searched again with every line', async () => {
   async function* lines() {
     yield 'name,version';
-    for (let k = 0; k < 10; k++) {
-      yield '"';
-      for (let i = 0; i < 32_000; i++) yield 'x';
+    for (let k = 0; k < 200; k++) {
+      yield `"${'y'.repeat(60_000)}`;
+      for (let i = 0; i < 2600; i++) yield 'x';
     }
     yield 'a,"1';
     yield '2"';
@@ -290,7 +290,7 @@ test('a quote without an end is not searched again with every line', async () =>
   const rows: string[][] = [];
   for await (const row of tableRows(lines(), new Faults())) rows.push(row);
   expect(rows.at(-1)).toEqual(['a', '1\n2']);
-  expect(process.cpuUsage(start).user / 1000).toBeLessThan(900);
+  expect(process.cpuUsage(start).user / 1000).toBeLessThan(3000);
 });
 
 test.each(['ubuntu:constructor', 'ubuntu:valueof', 'debian:constructor'])(
