@@ -13,6 +13,7 @@ import { emptyFeedSet } from './patching-advisory.ts';
 import { ecosystemKey } from './patching-distro.ts';
 import { Faults } from './patching-input.ts';
 import { joinParts } from './patching-parts.ts';
+import { tableRows } from './patching-table.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'asepsis-bad-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -273,6 +274,23 @@ describe('bombs', () => {
     const two = workbook([['a', 'b']], [['xl/worksheets/sheet1.xml', wide]]);
     expect((await read(two)).faults).toHaveProperty('More cells than are read');
   });
+});
+
+test('a quote without an end is not searched again with every line', async () => {
+  async function* lines() {
+    yield 'name,version';
+    for (let k = 0; k < 200; k++) {
+      yield `"${'y'.repeat(60_000)}`;
+      for (let i = 0; i < 2600; i++) yield 'x';
+    }
+    yield 'a,"1';
+    yield '2"';
+  }
+  const start = process.cpuUsage();
+  const rows: string[][] = [];
+  for await (const row of tableRows(lines(), new Faults())) rows.push(row);
+  expect(rows.at(-1)).toEqual(['a', '1\n2']);
+  expect(process.cpuUsage(start).user / 1000).toBeLessThan(3000);
 });
 
 test.each(['ubuntu:constructor', 'ubuntu:valueof', 'debian:constructor'])(

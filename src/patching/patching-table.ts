@@ -10,7 +10,9 @@ export async function* tableRows(lines: AsyncIterable<string>, faults: Faults): 
   const broken = 'A row that is too long or has a quote without an end';
   let separator: string | null = null;
   let row = '';
+  let open = false;
   for await (const line of lines) {
+    if (row === '') open = false;
     row = row === '' ? line : `${row}\n${line}`;
     if (row.length > ROW_CHARS_MAX) {
       faults.add(broken);
@@ -18,7 +20,8 @@ export async function* tableRows(lines: AsyncIterable<string>, faults: Faults): 
       continue;
     }
     // An odd number of quotes: the row goes on in the next line.
-    if (row.split('"').length % 2 === 0) continue;
+    if (line.split('"').length % 2 === 0) open = !open;
+    if (open) continue;
     const text = row.replace(/^\uFEFF/, '');
     row = '';
     if (text.trim() === '') continue;

@@ -53,6 +53,16 @@ export interface BurstWatch {
 }
 
 /** Deleted `x`, made `x.ending`: the original is replaced. */
+function replacedOf(gone: readonly BurstEvent[], there: readonly BurstEvent[]): number {
+  const names = new Set(gone.map((event) => event.path));
+  const found = new Set<string>();
+  if (names.size === 0) return 0;
+  for (const { path } of there)
+    for (let dot = path.indexOf('.'); dot >= 0; dot = path.indexOf('.', dot + 1))
+      if (names.has(path.slice(0, dot))) found.add(path.slice(0, dot));
+  return found.size;
+}
+
 function judge(events: readonly BurstEvent[]): Burst | null {
   const byPath = new Map<string, BurstEvent>();
   for (const event of events) byPath.set(event.path, event);
@@ -67,7 +77,7 @@ function judge(events: readonly BurstEvent[]): Burst | null {
   );
   const [ending, named] = [...endings].sort((a, b) => b[1].length - a[1].length)[0] ?? ['', []];
   const sharesEnding = named.length >= FILES_MIN / 2 && named.length >= there.length * ENDING_SHARE;
-  const replaced = gone.filter((event) => there.some((one) => one.path.startsWith(`${event.path}.`))).length;
+  const replaced = replacedOf(gone, there);
   const enough = encrypted >= FILES_MIN / 2 && encrypted >= there.length * ENCRYPTED_SHARE;
   const renamed = sharesEnding && replaced >= FILES_MIN / 2;
   if (!enough && !renamed) return null;

@@ -108,6 +108,18 @@ describe('many files at once', () => {
     ],
     ['a few keys among many files', (i) => [{ path: `/srv/s/${i}.bin`, kind: 'created', encrypted: i % 5 === 0 }]],
   ])('%s is none', (_, make) => expect(run(make)).toEqual([]));
+  test('thousands of files that come and go are judged in time', () => {
+    const start = process.cpuUsage();
+    run(
+      (i) => [
+        { path: `/srv/data/folder/old-${i}.txt`, kind: 'removed' },
+        { path: `/srv/data/folder/new-${i}.txt`, kind: 'created' },
+      ],
+      2000,
+      1,
+    );
+    expect(process.cpuUsage(start).user / 1000).toBeLessThan(5000);
+  }, 60_000);
   test('the same over hours is none', () =>
     expect(run((i) => [{ path: `/srv/s/${i}`, kind: 'content', encrypted: true }], 100, 30_000)).toEqual([]));
 });
