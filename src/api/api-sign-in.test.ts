@@ -331,3 +331,36 @@ test('no secret is in the log', async () => {
   ];
   for (const secret of secrets) expect(log).not.toContain(secret);
 });
+
+test('many guesses at once are not many free guesses, at the password or at the code', async () => {
+  const own = await startTestServer();
+  try {
+    const otto = await enrol(own, 'viewer', 'otto');
+    own.clock.ms += 30_000;
+    const flowOf = async () =>
+      (await openBrowser(own.origin).call('POST', '/v1/sign-in', { username: 'otto', password: PASSWORD })).body.flow;
+    const flow = await flowOf();
+    await Promise.all(
+      Array.from({ length: 40 }, (_, i) =>
+        openBrowser(own.origin).call('POST', '/v1/sign-in/totp', { flow, code: String(100_000 + i) }),
+      ),
+    );
+    const tried = (await own.store.audit.list({}, { limit: 500 })).items.filter(
+      (one) => one.action === 'sign-in.second-factor',
+    );
+    expect(tried.length).toBeLessThanOrEqual(5);
+    own.clock.ms += 3600_000 * 7;
+    const passwords = await Promise.all(
+      Array.from({ length: 40 }, (_, i) =>
+        openBrowser(own.origin).call('POST', '/v1/sign-in', { username: 'otto', password: `wrong number ${i}` }),
+      ),
+    );
+    expect(passwords.filter((one) => one.status === 401).length).toBeLessThanOrEqual(5);
+    own.clock.ms += 3600_000;
+    const code = totpCode(otto.totp, own.clock.now());
+    const done = await openBrowser(own.origin).call('POST', '/v1/sign-in/totp', { flow: await flowOf(), code });
+    expect(done.status).toBe(200);
+  } finally {
+    await own.stop();
+  }
+});

@@ -55,12 +55,17 @@ export async function checkPassword(
   const person = await api.store.people.byUsername(name);
   const keys = passwordKeys(api, request, name, person !== null);
   guardRate(api, keys);
-  const right = await api.passwords.verify(person?.password_hash ?? null, password);
+  // Counted before it is tried, so that a hundred at once are not a hundred free tries.
+  const until = api.throttle.fail(keys);
+  const right = await api.passwords.verify(person?.password_hash ?? null, password).catch((error: unknown) => {
+    api.throttle.undo(keys, until);
+    throw error;
+  });
   if (person !== null && right && !person.disabled) {
+    api.throttle.undo(keys, until);
     api.throttle.clear(keys.filter(([kind]) => kind === 'pair' || kind === 'device'));
     return person;
   }
-  api.throttle.fail(keys);
   const outcome = right ? 'denied' : 'failure';
   // A name that is nobody's may be a password typed into the wrong field: it is not written down.
   const target = person === null ? 'an unknown name' : person.username;
@@ -122,9 +127,9 @@ export async function finishSignIn(
   const code: ThrottleKey = device === null ? ['code', person.id] : ['codeDevice', device];
   const keys: ThrottleKey[] = device === null ? [code, ['address', addressKey(request.ip)]] : [code];
   guardRate(api, keys);
+  const until = api.throttle.fail(keys);
   const result = await proven(api, request, flow, proof);
   if (result !== true) {
-    api.throttle.fail(keys);
     api.flows.wrong(token);
     await audited(api, request, {
       action: 'sign-in.second-factor',
@@ -135,6 +140,7 @@ export async function finishSignIn(
     });
     throw new AsepsisError('UNAUTHENTICATED', 'The second factor is not right.');
   }
+  api.throttle.undo(keys, until);
   api.flows.end(token);
   const secret = await api.store.transaction(async (store) => {
     await store.people.update(person.id, { last_sign_in: now(api) });

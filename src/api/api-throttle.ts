@@ -49,7 +49,10 @@ interface Counter {
 export interface Throttle {
   /** Seconds to wait before any of these keys may try; 0 when they may. */
   waitSec(keys: readonly ThrottleKey[]): number;
-  fail(keys: readonly ThrottleKey[]): void;
+  /** Answers until when each key has to wait now, for {@link undo}. */
+  fail(keys: readonly ThrottleKey[]): number[];
+  /** Takes one counted try back that was no failure, and its wait, unless another failure came after it. */
+  undo(keys: readonly ThrottleKey[], untilMs: readonly number[]): void;
   clear(keys: readonly ThrottleKey[]): void;
 }
 
@@ -78,14 +81,24 @@ export function createThrottle(clock: Clock): Throttle {
     },
     fail(keys) {
       const now = clock.now();
-      for (const [kind, key] of keys) {
+      return keys.map(([kind, key]) => {
         const rule = THROTTLE_RULES[kind];
         const table = tableOf(kind);
         const counter = table.get(key);
         const fresh = counter === undefined || now - counter.lastMs > rule.forgetSec * 1000;
         const failures = fresh ? 1 : counter.failures + 1;
         const delay = delaySec(rule, failures);
-        table.set(key, { failures, lastMs: now, untilMs: delay === 0 ? 0 : now + delay * 1000 });
+        const untilMs = delay === 0 ? 0 : now + delay * 1000;
+        table.set(key, { failures, lastMs: now, untilMs });
+        return untilMs;
+      });
+    },
+    undo(keys, untilMs) {
+      for (const [i, [kind, key]] of keys.entries()) {
+        const counter = tableOf(kind).get(key);
+        if (!counter) continue;
+        counter.failures = Math.max(0, counter.failures - 1);
+        if (counter.untilMs === untilMs[i]) counter.untilMs = 0;
       }
     },
     clear(keys) {

@@ -236,3 +236,19 @@ test('wrong break-glass codes under ever new names are one event with a count, s
   expect(said.length).toBe(2);
   expect(said.reduce((sum, event) => sum + Number((event.access as { count?: number }).count), 0)).toBe(20);
 });
+
+test('an address with many failures behind it still signs in who has the right password and code', async () => {
+  const it = await startTestGateway();
+  stops.push(it.stop);
+  const totp = await addPerson(it.gateway, 'anna');
+  for (let i = 0; i < 34; i++) it.gateway.throttle.fail([['address', '127.0.0.1']]);
+  it.clock.ms += 15 * 60_000;
+  const page = await browser(it).signIn('anna', codeAt(totp, it.clock));
+  expect(page.status).toBe(200);
+  expect(page.body).toContain('Signed in as ANNA');
+  // Failures of others in between keep their wait.
+  const mine = it.gateway.throttle.fail([['address', '127.0.0.1']]);
+  it.gateway.throttle.fail([['address', '127.0.0.1']]);
+  it.gateway.throttle.undo([['address', '127.0.0.1']], mine);
+  expect(it.gateway.throttle.waitSec([['address', '127.0.0.1']])).toBeGreaterThan(0);
+});

@@ -86,7 +86,7 @@ export async function checkPassword(
     return settled(started, { kind: 'wait', seconds });
   }
   // Counted before it is tried, so that a hundred at once are not a hundred free tries.
-  gateway.throttle.fail(counted(keys));
+  const until = gateway.throttle.fail(counted(keys));
   const answer = await askDirectories(gateway, account, password);
   if (answer === 'busy' || answer.kind === 'down') {
     gateway.events.often({
@@ -100,7 +100,7 @@ export async function checkPassword(
     return settled(started, { kind: answer === 'busy' ? 'busy' : 'down' });
   }
   gateway.alarm('access-gateway-directory', null);
-  const result = judged(gateway, visitor, name, keys, answer, goal);
+  const result = judged(gateway, visitor, name, { keys, until }, answer, goal);
   return result.kind === 'second' ? result : settled(started, result);
 }
 
@@ -139,7 +139,7 @@ function judged(
   gateway: Gateway,
   visitor: Visitor,
   name: string,
-  keys: readonly ThrottleKey[],
+  { keys, until }: { keys: readonly ThrottleKey[]; until: readonly number[] },
   answer: Exclude<DirectoryAnswer, { kind: 'down' }>,
   goal: string | null,
 ): PasswordResult {
@@ -155,7 +155,7 @@ function judged(
     return { kind: answer.kind };
   }
   // The right password takes back only its own try, never the counters of codes and addresses.
-  gateway.throttle.undo(counted(keys));
+  gateway.throttle.undo(counted(keys), until);
   gateway.throttle.clear(keys.filter(([kind]) => kind === 'pair' || kind === 'known'));
   const { person } = answer;
   if (!gateway.accounts.hasFactor(person.name) && gateway.accounts.recoveryLeft(person.name) === 0) {
@@ -223,13 +223,13 @@ export async function prove(gateway: Gateway, visitor: Visitor, account: string,
     return { kind: 'wait', seconds };
   }
   // Counted before it is looked at: many at once are not many free tries.
-  gateway.throttle.fail(keys);
+  const until = gateway.throttle.fail(keys);
   const why = typedProof(gateway, account, proof);
   if (why !== null) {
     gateway.events.emit({ ...event, what: 'second-factor', outcome: 'failure', why });
     return { kind: 'wrong' };
   }
-  gateway.throttle.undo(keys);
+  gateway.throttle.undo(keys, until);
   gateway.throttle.clear(keys.filter(([kind]) => kind === 'code' || kind === 'code-known'));
   if (proof.factor === 'recovery') {
     const left = gateway.accounts.recoveryLeft(account);

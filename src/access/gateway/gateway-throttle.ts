@@ -77,7 +77,7 @@ export function openThrottle(db: Db, clock: Clock) {
         : (before.failures as number) + 1;
     const until = now + delaySec(rule, failures) * 1000;
     db.run('INSERT OR REPLACE INTO throttle VALUES (?, ?, ?, ?, ?)', kind, key, failures, now, until);
-    return failures;
+    return until;
   };
   /** Another distinct value under the key: counted once, so that one value over and over is not many. */
   const distinct = (kind: 'spraying' | 'stuffing', key: string, value: string): void => {
@@ -115,20 +115,21 @@ export function openThrottle(db: Db, clock: Clock) {
       }
       return Math.ceil(Math.max(0, wait) / 1000);
     },
-    fail(keys: readonly ThrottleKey[]): void {
-      db.atomic(() => {
+    /** Answers until when each key has to wait now, for `undo`. */
+    fail(keys: readonly ThrottleKey[]): number[] {
+      return db.atomic(() => {
         sweep();
-        for (const [kind, key] of keys) count(kind, key);
+        return keys.map(([kind, key]) => count(kind, key));
       });
     },
-    /** Takes back one count: the try was no failure. */
-    undo(keys: readonly ThrottleKey[]): void {
+    /** Takes back one count, the try was no failure; and its wait, unless another failure came after it. */
+    undo(keys: readonly ThrottleKey[], untilMs: readonly number[]): void {
       db.atomic(() => {
-        for (const [kind, key] of keys) {
+        for (const [i, [kind, key]] of keys.entries()) {
           const before = row(kind, key);
           if (before === undefined) continue;
           const failures = Math.max(0, (before.failures as number) - 1);
-          const until = failures < RULES[kind].free ? 0 : (before.until as number);
+          const until = failures < RULES[kind].free || before.until === untilMs[i] ? 0 : (before.until as number);
           db.run('UPDATE throttle SET failures = ?, until = ? WHERE kind = ? AND key = ?', failures, until, kind, key);
         }
       });
