@@ -49,7 +49,7 @@ export function PerimeterScope() {
       await client.invalidateQueries();
     });
   return (
-    <section aria-label={t.tabs.scope} className="scan-state">
+    <section aria-label={t.tabs.scope} className="stack">
       {installed.data?.text === '' && (
         <>
           <p>{t.scopeSteps}</p>

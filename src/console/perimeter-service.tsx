@@ -68,7 +68,7 @@ export function ServiceDetail({ row }: { row: ServiceRow }) {
   return (
     <article className="detail">
       <header className="detail-head">
-        <h2 className="mono">{placeOf(row)}</h2>
+        <h2>{placeOf(row)}</h2>
       </header>
       <dl className="facts">
         {facts.map(([name, value]) => (

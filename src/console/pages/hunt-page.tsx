@@ -83,8 +83,12 @@ function Hunts({ items, mayStop }: { items: readonly Hunt[]; mayStop: boolean })
           <tr>
             <th scope="col">{t.columns.name}</th>
             <th scope="col">{t.columns.state}</th>
-            <th scope="col">{t.columns.parts}</th>
-            <th scope="col">{t.columns.alerts}</th>
+            <th scope="col" className="number">
+              {t.columns.parts}
+            </th>
+            <th scope="col" className="number">
+              {t.columns.alerts}
+            </th>
             <th scope="col">{t.columns.started}</th>
           </tr>
         </thead>

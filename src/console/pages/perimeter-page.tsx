@@ -178,7 +178,7 @@ function ScanState({ state }: { state: State }) {
   const mayStop = analyst && (running !== null || (!killed && scope !== null));
   const mayResume = lead && killed !== null;
   return (
-    <section aria-label={t.scan} className="scan-state">
+    <section aria-label={t.scan} className="stack">
       <p>
         {scope ? t.scopeNow(scope.name, scope.owner, scope.expires) : (state.fault ?? t.noScope)}{' '}
         {scope?.reason && t.mayNot(scope.reason)}
@@ -299,16 +299,18 @@ function DriftList() {
   const list = useList<DriftRow>('/v1/perimeter/drift', params);
   if (!list.loading && list.items.length === 0) return <Empty title={t.noDrift}>{t.noDriftText}</Empty>;
   return (
-    <ol className="plain-list panel">
-      {list.items.map((row) => (
-        <li key={row.id}>
-          <Severity level={row.severity} /> <Moment at={row.at} /> {row.sentence}{' '}
-          <span className="dim">({t[row.from]})</span>{' '}
-          <Link to="/findings" search={{ room: 'perimeter', view: 'list', text: row.host }}>
-            {t.findings}
-          </Link>
-        </li>
-      ))}
-    </ol>
+    <div className="panel">
+      <ol className="plain-list">
+        {list.items.map((row) => (
+          <li key={row.id}>
+            <Severity level={row.severity} /> <Moment at={row.at} /> {row.sentence}{' '}
+            <span className="dim">({t[row.from]})</span>{' '}
+            <Link to="/findings" search={{ room: 'perimeter', view: 'list', text: row.host }}>
+              {t.findings}
+            </Link>
+          </li>
+        ))}
+      </ol>
+    </div>
   );
 }
