@@ -70,6 +70,8 @@ export const perimeter = {
   last: 'The last scan ended',
   lastWas: (hosts: number, targets: number, probes: number) =>
     `${hosts.toLocaleString('en')} of ${many(targets, 'target', 'targets')} looked at, ${many(probes, 'probe', 'probes')} sent,`,
+  lastStopped: (why: string) => `It did not reach its end: ${why}.`,
+  ending: 'The scan is ending.',
   lastFindings: (count: number) => many(count, 'finding', 'findings'),
   notSeen: (count: number) => `${many(count, 'thing was', 'things were')} not looked at, and why`,
   scopeSteps:

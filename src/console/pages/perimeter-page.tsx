@@ -3,7 +3,7 @@
 import { Button, Tabs } from '@mantine/core';
 import { useQueryClient } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
-import { useCallback, useMemo, useState } from 'react';
+import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import type { Severity as Level } from '../../core/records.ts';
 import { api } from '../api-client.ts';
 import { useAnswer, useList } from '../api-queries.ts';
@@ -49,6 +49,7 @@ interface State {
     probes: number;
     ended: string;
     findings: number;
+    stopped: string | null;
     not_seen: readonly string[];
   } | null;
 }
@@ -74,6 +75,13 @@ export default function PerimeterPage() {
   const tab = TABS.find((one) => one === filters.tab) ?? 'services';
   const open = list.items.find((item) => item.id === filters.id);
   const grave = list.items.filter(({ worst }) => worst === 'critical' || worst === 'high').length;
+  // What a scan brought is shown when it ends, and not before: rows do not move while one reads.
+  const ended = state.data?.last?.ended;
+  const shown = useRef(ended);
+  useEffect(() => {
+    if (shown.current !== undefined && shown.current !== ended) list.reset();
+    shown.current = ended ?? (state.data ? '' : undefined);
+  }, [ended, state.data, list.reset]);
   const none = (
     <Empty title={t.none} command={t.command}>
       {t.noneText}
@@ -175,7 +183,7 @@ function ScanState({ state }: { state: State }) {
   const { scope, running, killed, last } = state;
   const { analyst, lead } = useMayRespond();
   const mayScan = lead && !running && !killed && scope?.may_now === true;
-  const mayStop = analyst && (running !== null || (!killed && scope !== null));
+  const mayStop = analyst && !killed && (running !== null || scope !== null);
   const mayResume = lead && killed !== null;
   return (
     <section aria-label={t.scan} className="stack">
@@ -189,6 +197,7 @@ function ScanState({ state }: { state: State }) {
           <Link to="/findings" search={{ room: 'perimeter', view: 'list' }}>
             {t.lastFindings(last.findings)}
           </Link>
+          {last.stopped && <span className="silent"> {t.lastStopped(last.stopped)}</span>}
         </p>
       )}
       {last && !running && last.not_seen.length > 0 && (
@@ -202,7 +211,9 @@ function ScanState({ state }: { state: State }) {
         </details>
       )}
       {killed && <p className="silent">{t.killed(killed)}</p>}
-      <p aria-live="polite">{running && t.running(running.hosts_done, running.hosts, running.open_ports)}</p>
+      <p aria-live="polite">
+        {running && (killed ? t.ending : t.running(running.hosts_done, running.hosts, running.open_ports))}
+      </p>
       {(mayScan || mayStop || mayResume) && (
         <div className="buttons">
           {mayScan && <Button onClick={act('/v1/perimeter/scan')}>{t.scan}</Button>}
