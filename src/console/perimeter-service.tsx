@@ -83,15 +83,24 @@ export function ServiceDetail({ row }: { row: ServiceRow }) {
   );
 }
 
+const PART = /[\w.-]/;
+/** The search finds 10.0.0.1 in 10.0.0.12 too; a title that means the longer one is of another host. */
+const means = (title: string, host: string): boolean => {
+  const at = title.indexOf(host);
+  if (at === -1) return true;
+  return !PART.test(title.charAt(at - 1)) && !PART.test(title.charAt(at + host.length));
+};
+
 function HostFindings({ host }: { host: string }) {
   const params = useMemo(() => ({ room: 'perimeter', text: host }), [host]);
   const list = useList<Finding>('/v1/findings', params, { limit: MOST });
+  const items = list.items.filter(({ title }) => means(title, host));
   return (
     <section aria-labelledby="host-findings">
       <h3 id="host-findings">{t.findings}</h3>
-      {!list.loading && list.items.length === 0 && <p className="dim">{t.noFindings}</p>}
+      {!list.loading && items.length === 0 && <p className="dim">{t.noFindings}</p>}
       <ul className="plain-list">
-        {list.items.map((finding) => (
+        {items.map((finding) => (
           <li key={finding.id}>
             <Severity level={finding.severity} />{' '}
             <Link to="/findings" search={{ ...params, view: 'list', id: finding.id }}>
