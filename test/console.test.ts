@@ -31,6 +31,12 @@ const PAGES = [
   '/assets',
   `/assets?id=${id('ast', 2)}`,
   '/access',
+  '/perimeter',
+  `/perimeter?id=${encodeURIComponent('inside:192.0.2.1@192.0.2.1/tcp/443')}`,
+  '/perimeter?tab=map',
+  '/perimeter?tab=certificates',
+  '/perimeter?tab=drift',
+  '/perimeter?tab=scope',
   '/accounts',
   '/network',
   `/network?id=${id('fnd', 1)}`,
@@ -133,7 +139,16 @@ describe.each(['light', 'dark'] as const)('in the %s theme', (colorScheme) => {
   test('the first day, with nothing in any list, teaches and is accessible', async () => {
     await visit(
       async ({ mock, page }) => {
-        for (const path of ['/', '/incidents', '/alerts', '/findings', '/assets', '/events', '/sources']) {
+        for (const path of [
+          '/',
+          '/incidents',
+          '/alerts',
+          '/findings',
+          '/assets',
+          '/events',
+          '/sources',
+          '/perimeter',
+        ]) {
           await page.goto(mock.origin + path);
           await settle(page);
           expect(await violations(page), path).toEqual([]);

@@ -37,7 +37,7 @@ export function PatchingPlan({ id }: { id: string }) {
   if (!plan) return error ? <Problem error={error} retry={() => void refetch()} /> : <Waiting rows={8} />;
   const mayApprove = plan.state === 'draft' && (role === 'lead' || role === 'administrator');
   return (
-    <article>
+    <article className="stack">
       <p>
         <Link to="/patching" search={{ tab: 'plans' }}>
           {t.back}
@@ -74,13 +74,14 @@ export function PatchingPlan({ id }: { id: string }) {
   );
 }
 
+/** A window that comes again carries its day in its name already. */
+const headingOf = (day: string, window: string): string => (window.includes(day) ? window : `${day} · ${window}`);
+
 function Calendar({ tasks, onDone }: { tasks: readonly TaskRow[]; onDone: (task: TaskRow) => void }) {
   const days = Map.groupBy(tasks, (task) => task.starts.slice(0, 10));
   return [...days].map(([day, list]) => (
     <section key={day} className="panel" aria-labelledby={`day-${day}`}>
-      <h3 id={`day-${day}`}>
-        {day} · {list[0]?.window_name}
-      </h3>
+      <h3 id={`day-${day}`}>{headingOf(day, list[0]?.window_name ?? '')}</h3>
       <div className="scroll-x">
         <table className="plain wide">
           <thead>
@@ -135,7 +136,7 @@ function Row({ task, onDone }: { task: TaskRow; onDone: (task: TaskRow) => void 
         {task.late_days > 0 && <div>{t.late(task.late_days)}</div>}
       </td>
       <td>
-        {t.statuses[task.status]}
+        {t.statuses[task.status]}{' '}
         {task.status === 'planned' && (
           <Button aria-label={t.doneOf(asset.name)} onClick={() => onDone(task)}>
             {t.done}

@@ -57,7 +57,7 @@ function NewPlan() {
       <h2 id="new-plan">{t.make}</h2>
       <Problem error={error} />
       <form
-        className="line"
+        className="line line-end"
         onSubmit={(event) => {
           event.preventDefault();
           void make();
@@ -85,7 +85,7 @@ function PlanList() {
       {!data && !error && <Waiting rows={3} />}
       {data?.items.length === 0 && <Empty title={t.none}>{t.noneText}</Empty>}
       {data && data.items.length > 0 && (
-        <ul>
+        <ul className="plain-list">
           {data.items.map((plan) => (
             <li key={plan.id}>
               <Link to="/patching" search={{ tab: 'plans', id: plan.id }}>
@@ -123,11 +123,11 @@ function Times({ kind, title }: { kind: keyof typeof PATHS; title: string }) {
         ) : (
           <p className="dim">{t.blackoutNone}</p>
         ))}
-      <ul>
+      <ul className="plain-list">
         {data?.items.map((one) => (
           <li key={one.id} className="line">
             <strong>{one.name}</strong> <Moment at={one.starts} /> – <Moment at={one.ends} />
-            {one.repeat_days !== null && <span className="dim"> {texts.time.days(one.repeat_days)} ↻</span>}
+            {one.repeat_days !== null && <span className="dim"> {t.every(one.repeat_days)}</span>}
             {one.scope.departments.length > 0 && <span className="dim"> {one.scope.departments.join(', ')}</span>}
             <Button aria-label={t.remove(one.name)} onClick={() => void remove(one.id)}>
               {t.removeShort}

@@ -29,6 +29,7 @@ export const access = {
         ? `The first ${shown} of ${all}, privileged and external accounts first.`
         : 'Privileged and external accounts first.',
     nobody: 'Nobody is known to be without an enforced second factor.',
+    unknown: 'Nobody can be judged before an export was read.',
     account: 'Account',
     service: 'Service',
     state: 'Second factor',

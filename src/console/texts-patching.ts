@@ -36,6 +36,7 @@ export const patchingTexts = {
     kinds: { update: 'update', contain: 'contain', replace: 'replace', restart: 'restart', ask: 'question' },
   },
   plans: {
+    every: (days: number) => (days === 1 ? 'every day' : `every ${days} days`),
     title: 'Maintenance windows',
     windowNone: 'No maintenance window yet',
     windowNoneText: 'A plan packs actions into windows: say when systems may be worked on.',

@@ -5,6 +5,7 @@ import { texts } from './texts.ts';
 
 const local = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'medium' });
 const localDay = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium' });
+const localMonthYear = new Intl.DateTimeFormat('en-GB', { month: 'long', year: 'numeric' });
 const localClock = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' });
 const TICK_MS = 10_000;
 
@@ -51,6 +52,7 @@ export function relative(at: string, now: number): string {
 
 export const utc = (at: string): string => `${at.slice(0, 19).replace('T', ' ')} UTC`;
 export const localTime = (at: string): string => local.format(new Date(at));
+export const localMonth = (at: string): string => localMonthYear.format(new Date(at));
 export const localDate = (at: string): string => localDay.format(new Date(at));
 const both = (at: string): string => texts.time.both(localTime(at), utc(new Date(at).toISOString()));
 

@@ -248,7 +248,9 @@ const counted = (hunt: Hunt, progress: Readonly<HuntProgress>, before: number): 
   alerts: before + progress.alerts,
 });
 
+const many = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
+
 const doneSentence = (hunt: Hunt): string =>
   hunt.alerts === 0
-    ? `Nothing in ${hunt.events} events: ${hunt.values_tested} distinct values were tested.`
-    : `${hunt.alerts} alerts from ${hunt.events} events; ${hunt.values_tested} distinct values were tested, ${hunt.events_read} events read.`;
+    ? `Nothing in ${many(hunt.events, 'event')}; distinct values tested: ${hunt.values_tested}.`
+    : `${many(hunt.alerts, 'alert')} from ${many(hunt.events, 'event')}; distinct values tested: ${hunt.values_tested}, events read: ${hunt.events_read}.`;

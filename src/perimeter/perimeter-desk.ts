@@ -1,5 +1,6 @@
 /** One scan at a time for the desk: started by a person or by the day, watched live, stopped by a button. */
 
+import { existsSync } from 'node:fs';
 import { AsepsisError, type Rfc3339, type RoomServices, rfc3339 } from '../core/index.ts';
 import { type PerimeterFiles, perimeterFiles } from './perimeter-files.ts';
 import type { Gate } from './perimeter-gate.ts';
@@ -37,6 +38,7 @@ export function createPerimeterDesk(services: RoomServices): PerimeterDesk {
   let gate: Gate | null = null;
   let work: Promise<void> = Promise.resolve();
   const scope: PerimeterDesk['scope'] = () => {
+    if (!existsSync(files.scopeFile)) return { scope: null, key: null, fault: null };
     try {
       const opened = files.open(files.scopeFile);
       return { scope: opened.scope, key: opened.key, fault: null };

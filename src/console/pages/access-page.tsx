@@ -10,6 +10,7 @@ import { Empty, Problem, Waiting } from '../notice.tsx';
 import { texts } from '../texts.ts';
 
 const t = texts.access;
+const SHOWN = 100;
 
 interface Service {
   readonly service: string;
@@ -47,7 +48,12 @@ export default function AccessPage() {
         {data && (
           <>
             <Services services={data.services} />
-            <Missing missing={data.missing} count={data.missing_count} origin={data.gateway?.origin ?? null} />
+            <Missing
+              missing={data.missing}
+              count={data.missing_count}
+              known={data.services.length > 0}
+              origin={data.gateway?.origin ?? null}
+            />
             <Gateway gateway={data.gateway} />
             {data.gateway && (
               <>
@@ -103,7 +109,8 @@ function Services({ services }: { services: readonly Service[] }) {
                 {services.map((one) => (
                   <tr key={one.service}>
                     <th scope="row">
-                      {one.service} {one.external && <span className="dim">{t.services.external}</span>}
+                      {one.service}
+                      {one.external && <span className="dim"> · {t.services.external}</span>}
                     </th>
                     {[one.none, one.bypassed, one.registered, one.enforced, one.unknown].map((value, index) => (
                       // biome-ignore lint/suspicious/noArrayIndexKey: five columns in a fixed order
@@ -120,15 +127,16 @@ function Services({ services }: { services: readonly Service[] }) {
   );
 }
 
-function Missing({ missing, count, origin }: { missing: readonly Account[]; count: number; origin: string | null }) {
+function Missing(o: { missing: readonly Account[]; count: number; known: boolean; origin: string | null }) {
+  const { missing, count, known, origin } = o;
   return (
     <section className="panel" aria-labelledby="access-missing">
       <h2 id="access-missing">{t.missing.title}</h2>
       {missing.length === 0 ? (
-        <p className="dim">{t.missing.nobody}</p>
+        <p className="dim">{known ? t.missing.nobody : t.missing.unknown}</p>
       ) : (
         <>
-          <p className="dim">{t.missing.lead(missing.length, count)}</p>
+          <p className="dim">{t.missing.lead(Math.min(missing.length, SHOWN), count)}</p>
           <div className="scroll-x tall">
             {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a long list scrolls by keyboard */}
             <table className="plain wide" tabIndex={0} aria-label={t.missing.title}>
@@ -141,7 +149,7 @@ function Missing({ missing, count, origin }: { missing: readonly Account[]; coun
                 </tr>
               </thead>
               <tbody>
-                {missing.slice(0, 100).map((account) => (
+                {missing.slice(0, SHOWN).map((account) => (
                   <tr key={account.id}>
                     <th scope="row">
                       <a href={`/accounts?id=${account.id}`}>{account.name}</a>{' '}

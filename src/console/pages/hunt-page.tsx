@@ -2,6 +2,7 @@
 
 import { Button, Checkbox, NativeSelect, Textarea, TextInput } from '@mantine/core';
 import { useQueryClient } from '@tanstack/react-query';
+import { Link } from '@tanstack/react-router';
 import { useState } from 'react';
 import { api } from '../api-client.ts';
 import { useAnswer } from '../api-queries.ts';
@@ -76,14 +77,18 @@ function Hunts({ items, mayStop }: { items: readonly Hunt[]; mayStop: boolean })
   };
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard (WCAG 2.1.1)
-    <section className="scroll-x" tabIndex={0} aria-label={t.page}>
-      <table className="plain">
+    <section className="panel scroll-x" tabIndex={0} aria-label={t.page}>
+      <table className="plain wide">
         <thead>
           <tr>
             <th scope="col">{t.columns.name}</th>
             <th scope="col">{t.columns.state}</th>
-            <th scope="col">{t.columns.parts}</th>
-            <th scope="col">{t.columns.alerts}</th>
+            <th scope="col" className="number">
+              {t.columns.parts}
+            </th>
+            <th scope="col" className="number">
+              {t.columns.alerts}
+            </th>
             <th scope="col">{t.columns.started}</th>
           </tr>
         </thead>
@@ -91,7 +96,7 @@ function Hunts({ items, mayStop }: { items: readonly Hunt[]; mayStop: boolean })
           {items.map((hunt) => (
             <tr key={hunt.id}>
               <th scope="row">
-                {hunt.name} <span className="dim">{hunt.sentence}</span>
+                {hunt.name} <span className="hunt-said">{hunt.sentence}</span>
               </th>
               <td>
                 {t.states[hunt.state]}{' '}
@@ -100,7 +105,9 @@ function Hunts({ items, mayStop }: { items: readonly Hunt[]; mayStop: boolean })
                 )}
               </td>
               <td className="number">{t.progress(hunt.parts_done, hunt.parts)}</td>
-              <td className="number">{hunt.alerts}</td>
+              <td className="number">
+                {hunt.alerts === 0 ? 0 : <Link to="/alerts">{hunt.alerts.toLocaleString('en')}</Link>}
+              </td>
               <td>
                 <Ago at={hunt.started} />
               </td>

@@ -52,7 +52,7 @@ const COLUMNS: readonly TableColumn<ResponseItem>[] = [
   {
     id: 'state',
     header: texts.columns.state,
-    width: '150px',
+    width: '200px',
     cell: (item) => (item.simulated ? `${t.states[item.state]} (${t.simulated})` : t.states[item.state]),
   },
   {

@@ -3,6 +3,7 @@
 import type { Alert, Finding, Incident } from '../../core/records.ts';
 import * as data from './mock-data.ts';
 import { networkFlows, networkRouters } from './mock-network.ts';
+import { perimeterDrift, perimeterEmpty, perimeterServices, perimeterState } from './mock-perimeter.ts';
 
 const ME = {
   id: 'per_00000000000000000000000001',
@@ -255,6 +256,10 @@ function readOne(state: State, path: string): Answer {
       items: [token, { ...token, id: 'tok_2', name: 'old reporter', scope: 'read', role: 'viewer', revoked: true }],
       next: null,
     },
+    '/v1/perimeter': state.many === 0 ? perimeterEmpty : perimeterState,
+    '/v1/perimeter/services': { items: state.many === 0 ? [] : perimeterServices, next: null },
+    '/v1/perimeter/drift': { items: state.many === 0 ? [] : perimeterDrift, next: null },
+    '/v1/perimeter/scope': { text: state.many === 0 ? '' : 'asepsis_scope: 1\nname: our perimeter\n' },
     '/v1/accounts': { items: [], next: null },
     '/v1/network/flows': { items: state.many === 0 ? [] : networkFlows, next: null },
     '/v1/network/routers': { items: state.many === 0 ? [] : networkRouters, next: null },
