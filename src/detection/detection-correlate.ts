@@ -44,6 +44,7 @@ import type { CorrelationRule, Rule } from './detection-rule.ts';
 import {
   addEvent,
   hotTimes,
+  lateMayMatter,
   needed,
   newestIsHot,
   type Reached,
@@ -195,6 +196,14 @@ export function createCorrelator(
   const silenced = (group: Group, ms: number): boolean =>
     group.more?.alerts.some((at) => Math.abs(ms - at) < timespanMs) ?? false;
 
+  /** An alert speaks for all that a late event could complete, and it will be judged again anyway. */
+  const known = (group: Group, ms: number): boolean => {
+    const { more } = group;
+    if (more === null || more.dirtyMs === null || more.dirtyMs > ms) return false;
+    const lastMs = Math.min(latestMs(group), ms + timespanMs);
+    return more.alerts.some((at) => Math.abs(ms - at) < timespanMs && Math.abs(lastMs - at) < timespanMs);
+  };
+
   /** Adds the alerts that are certain now and for which none speaks yet. */
   const settle = (group: Group, key: string, untilMs: number, out: Fired[]): void => {
     const more = moreOf(group);
@@ -231,7 +240,7 @@ export function createCorrelator(
     const inOrder = addEvent(group, window, entry, latenessMs + timespanMs / 8);
     if (inOrder) {
       if (newestIsHot(group, window) && !silenced(group, ms)) out.push(alert(group, key, ms));
-    } else {
+    } else if (!known(group, ms) && lateMayMatter(group, window, entry)) {
       const hot = hotTimes(group, window, ms, ms + timespanMs);
       if (hot.length > 0) {
         const more = moreOf(group);

@@ -8,7 +8,7 @@ import { DETECTION_LIMITS as LIMIT } from './detection-limits.ts';
 
 /** Numbers of one event in a group's log: event time, value, block of the stream, place in the block with the rule. */
 export const STRIDE = 4;
-const MEMBERS_MAX = 64;
+export const MEMBERS_MAX = 64;
 
 /** A position in the stream with its time: enough to name the event again. */
 export interface Ref {

@@ -9,6 +9,7 @@ import {
   latestMs,
   lengthOf,
   lowerBound,
+  MEMBERS_MAX,
   memberAt,
   moreOf,
   msAt,
@@ -76,7 +77,13 @@ export function withinBounds(bounds: Bounds, n: number): boolean {
 }
 
 /** Fed with the events of a log in order; says whether a window that ends with this event reached the number. */
-type Machine = (log: readonly number[], i: number) => boolean;
+interface Machine {
+  (log: readonly number[], i: number): boolean;
+  /** True when an event that came late changes nothing of what the machine knows for windows that end later than all. */
+  readonly unmoved?: (ms: number, value: number, member: number) => boolean;
+  /** True when an event that came late cannot follow anything: what it would follow never came, or is over. */
+  readonly closedTo?: (ms: number, member: number) => boolean;
+}
 
 function countMachine(rule: WindowRule): Machine {
   const { need, timespanMs } = rule;
@@ -86,7 +93,7 @@ function countMachine(rule: WindowRule): Machine {
 function distinctMachine(rule: WindowRule): Machine {
   const recent = new Map<number, number>();
   const wanted = Math.ceil(rule.need * rule.rate);
-  return (log, i) => {
+  const step = (log: readonly number[], i: number): boolean => {
     const ms = msAt(log, i);
     const value = valueAt(log, i);
     recent.delete(value);
@@ -98,6 +105,7 @@ function distinctMachine(rule: WindowRule): Machine {
     }
     return recent.size >= wanted;
   };
+  return Object.assign(step, { unmoved: (ms: number, value: number) => (recent.get(value) ?? -Infinity) >= ms });
 }
 
 function sumMachine(rule: WindowRule): Machine {
@@ -115,7 +123,7 @@ function sumMachine(rule: WindowRule): Machine {
 /** The latest beginning of a chain that reached each rule: a later one can only be better. */
 function orderedMachine(rule: WindowRule): Machine {
   const starts = new Float64Array(rule.members).fill(Number.NEGATIVE_INFINITY);
-  return (log, i) => {
+  const step = (log: readonly number[], i: number): boolean => {
     const ms = msAt(log, i);
     const member = memberAt(log, i);
     if (member === 0) {
@@ -127,6 +135,12 @@ function orderedMachine(rule: WindowRule): Machine {
     if (start > (starts[member] as number)) starts[member] = start;
     return member === rule.members - 1;
   };
+  // Nothing follows the last rule, and beginnings only ever become later: one that is over now was not open then.
+  const closedTo = (ms: number, member: number): boolean =>
+    member > 0 && (starts[member - 1] as number) <= ms - rule.timespanMs;
+  const unmoved = (ms: number, _value: number, member: number): boolean =>
+    (member > 0 && member === rule.members - 1) || closedTo(ms, member);
+  return Object.assign(step, { unmoved, closedTo });
 }
 
 export function createMachine(rule: WindowRule): Machine {
@@ -195,6 +209,55 @@ export function hotTimes(group: Group, rule: WindowRule, fromMs: number, toMs: n
   return out;
 }
 
+/**
+ * False when an event that came late, and is in the log already, can have completed no window that was not complete
+ * without it. Late events are every tenth where several senders share a group: looking at the whole log for each of them
+ * would cost with the length of the window.
+ */
+export function lateMayMatter(
+  group: Group,
+  rule: WindowRule,
+  { ms, value, place }: { ms: number; value: number; place: number },
+): boolean {
+  const { log } = group;
+  const n = lengthOf(group);
+  if (n <= SMALL) return true;
+  const at = lowerBound(log, ms);
+  if (rule.type === 'event_count') {
+    let ties = at;
+    while (ties < n && msAt(log, ties) === ms) ties++;
+    const count = countMachine(rule);
+    for (let i = at; i < Math.min(n, ties + rule.need); i++) if (count(log, i)) return true;
+    return false;
+  }
+  if (rule.type === 'temporal_ordered') {
+    const machine = group.more === null ? null : (group.more.state as Machine | null);
+    return machine?.closedTo?.(ms, place % MEMBERS_MAX) !== true;
+  }
+  if (rule.type !== 'value_count' && rule.type !== 'temporal') return true;
+  // A window may end with the late event itself. It holds what the one before it held; that one reached nothing where no
+  // alert is near, and so does it.
+  if (group.more?.alerts.some((alertMs) => alertMs > ms - 2 * rule.timespanMs)) return true;
+  // Where the same value stands before and after it less than a timespan apart, every window has it anyway.
+  let before = Number.NEGATIVE_INFINITY;
+  let after = msAt(log, n - 1) + 1;
+  let same = 0;
+  for (let i = at; i < n; i++) {
+    if (valueAt(log, i) !== value) continue;
+    if (++same === 2) {
+      if (msAt(log, i) === ms) return false;
+      after = msAt(log, i);
+      break;
+    }
+  }
+  for (let i = at - 1; i >= 0 && msAt(log, i) > ms - rule.timespanMs; i--) {
+    if (valueAt(log, i) !== value) continue;
+    before = msAt(log, i);
+    break;
+  }
+  return after > before + rule.timespanMs;
+}
+
 /** Adds an event to the group's log; answers whether it came in order. */
 export function addEvent(
   group: Group,
@@ -207,8 +270,13 @@ export function addEvent(
   const max = logMax(rule);
   if (group.log.length / STRIDE >= max) thin(group, rule, max);
   const inOrder = insertEvent(group, event.ms, event.value, event.seq, event.place);
-  // Machines know places in the log: they start anew when something moved.
-  if (group.more !== null && (!inOrder || group.log.length <= before)) group.more.state = null;
+  if (group.more !== null && (!inOrder || group.log.length <= before)) {
+    const machine = group.more.state as Machine | null;
+    const kept =
+      group.log.length > before && machine?.unmoved?.(event.ms, event.value, event.place % MEMBERS_MAX) === true;
+    // Machines know places in the log: they start anew when something moved that they know.
+    if (!kept) group.more.state = null;
+  }
   return inOrder;
 }
 
