@@ -23,12 +23,19 @@ interface Pipeline {
   last_seq: number;
 }
 
+/** All ASCII: where each line's time begins. */
+interface Chunk {
+  readonly bytes: Buffer;
+  readonly times: readonly number[];
+}
+
 /**
  * A hospital's sshd lines: 600 accounts, each from its own three addresses, on 50 hosts. One log-in in 40 is mistyped and
  * then right; every hundredth line is a stranger's guess, from 20 addresses that go on all the time.
  */
-function chunk(turn: number): Buffer {
+function chunk(turn: number): Chunk {
   const time = new Date().toISOString();
+  const times: number[] = [];
   let text = '';
   for (let i = 0; i < LINES_PER_CHUNK; i++) {
     const n = turn * LINES_PER_CHUNK + i;
@@ -44,9 +51,17 @@ function chunk(turn: number): Buffer {
           : n % 2 === 0
             ? `Accepted publickey for ${user} from ${address} port ${port} ssh2: ED25519 SHA256:q7Zk0uFm2b8tX1n4`
             : `Disconnected from user ${user} ${address} port ${port}`;
+    times.push(text.length + '<86>1 '.length);
     text += `<86>1 ${time} host-${n % 50} sshd ${1000 + (n % 30_000)} - - ${message}\n`;
   }
-  return Buffer.from(text);
+  return { bytes: Buffer.from(text), times };
+}
+
+/** Lines that were made before carry the time at which they are sent, like those of any sender. */
+function stamped({ bytes, times }: Chunk): Buffer {
+  const now = Buffer.from(new Date().toISOString());
+  for (const at of times) now.copy(bytes, at);
+  return bytes;
 }
 
 async function flood(desk: Desk, linesPerSec: number, seconds: number): Promise<number> {
@@ -64,7 +79,7 @@ async function flood(desk: Desk, linesPerSec: number, seconds: number): Promise<
         continue;
       }
       sent += LINES_PER_CHUNK;
-      if (!socket.write(prepared[turn++ % prepared.length] as Buffer))
+      if (!socket.write(stamped(prepared[turn++ % prepared.length] as Chunk)))
         await new Promise((resolve) => socket.once('drain', resolve));
     }
     socket.end();
