@@ -78,3 +78,12 @@ export function mergeTimeline(items: readonly TimelineItem[], most: number): Tim
     .sort((a, b) => (a.time === b.time ? 0 : a.time < b.time ? -1 : 1))
     .slice(0, most);
 }
+
+const WHOLE_RULE_MS_MAX = 24 * 3_600_000;
+
+/**
+ * A whole rule kept silent is a rule switched off, which is a lead's decision; only the night must end before one comes.
+ *
+ * @param ms how long it is to be silent
+ */
+export const needsLead = (conditions: number, ms: number): boolean => conditions === 0 && ms > WHOLE_RULE_MS_MAX;

@@ -19,7 +19,7 @@ import {
   type TypedApp,
 } from '../core/index.ts';
 import { ConditionSchema, type Suppression, SuppressionSchema } from './detection-control.ts';
-import { attackMatrix, countVerdict, precisionOf, type RuleVerdicts } from './detection-desk.ts';
+import { attackMatrix, countVerdict, needsLead, precisionOf, type RuleVerdicts } from './detection-desk.ts';
 import { NO_CONTROL, readControl, writeControl } from './detection-live.ts';
 import type { LoadedRules } from './detection-load.ts';
 import { questionRoutes, timelineRoute } from './detection-question-routes.ts';
@@ -315,6 +315,11 @@ function suppressionRoutes(app: TypedApp, services: RoomServices, parts: RoutePa
       const ms = Date.parse(until) - clock.now();
       if (ms <= 0 || ms > SUPPRESS_DAYS_MAX * DAY_MS)
         throw new AsepsisError('BAD_REQUEST', 'It must end within a year.');
+      if (request.caller?.role === 'analyst' && needsLead(conditions.length, ms))
+        throw new AsepsisError(
+          'FORBIDDEN',
+          'A whole rule is kept silent for longer than a day by a lead only; add a condition.',
+        );
       const one: Suppression = {
         id: `sup_${createHash('sha256').update(randomBytes(16)).digest('hex').slice(0, 24)}`,
         rule,
