@@ -85,6 +85,11 @@ test('sshd lines', () => {
   );
 });
 
+test('a name that says what sshd says of names', () => {
+  const line = '1991-01-01T00:00:00Z h sshd[1]: Accepted password for invalid user from 192.0.2.7 port 9 ssh2';
+  expect(decodeOne(line).norm).toMatchObject({ user: 'invalid user', src_ip: '192.0.2.7', outcome: 'success' });
+});
+
 test('access log lines', () => {
   const quoted = fc
     .array(

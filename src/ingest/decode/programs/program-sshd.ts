@@ -132,11 +132,19 @@ function decodeAttempt(text: string, at: number, methodAt: number, end: number, 
   const methodEnd = tokenEnd(text, methodAt, end);
   if (!startsAt(text, ' for ', methodEnd, end)) return null;
   let nameAt = methodEnd + 5;
-  const unknown = startsAt(text, 'invalid user ', nameAt, end) || startsAt(text, 'illegal user ', nameAt, end);
+  let unknown = startsAt(text, 'invalid user ', nameAt, end) || startsAt(text, 'illegal user ', nameAt, end);
   if (unknown) nameAt += 13;
   const keyed = startsAt(text, 'publickey ', methodAt, end) || startsAt(text, 'hostbased ', methodAt, end);
   const stop = endsAt(text, ' [preauth]', at, end) ? end - 10 : end;
-  const from = attemptTail(text, nameAt, stop, keyed);
+  let from = attemptTail(text, nameAt, stop, keyed);
+  if (from < 0 && unknown) {
+    // Somebody whose name is `invalid user`: those words are the name, not said about it.
+    from = attemptTail(text, nameAt - 13, stop, keyed);
+    if (from >= 0) {
+      nameAt -= 13;
+      unknown = false;
+    }
+  }
   if (from < 0) return decodeShortAttempt(text, at, nameAt, unknown, stop, frame);
   const first = text.charCodeAt(at);
   const accepted = first === 65;
