@@ -1,7 +1,7 @@
 /** Passwords: what is accepted, and argon2id with the parameters that OWASP's password storage cheat sheet gives. */
 
 import { hash, verify } from '@node-rs/argon2';
-import { AsepsisError, isCommonPassword } from '../core/index.ts';
+import { createSlots, isCommonPassword } from '../core/index.ts';
 
 /** NIST SP 800-63B-4 section 3.1.1: at least 8 where the password is one of two factors. */
 const PASSWORD_CHARS_MIN = 8;
@@ -46,23 +46,12 @@ export interface PasswordHasher {
 /** Makes the hasher; the dummy hash is made once, with the same parameters, from random bytes. */
 export async function createPasswordHasher(random: (n: number) => Uint8Array): Promise<PasswordHasher> {
   const dummy = await hash(Buffer.from(random(32)).toString('hex'), ARGON2);
-  let running = 0;
-  const waiting: (() => void)[] = [];
-  async function slot<T>(work: () => Promise<T>): Promise<T> {
-    if (running >= PARALLEL_MAX) {
-      if (waiting.length >= WAITING_MAX)
-        throw new AsepsisError('BUSY', 'Too many sign-ins at once.', { retryAfterSec: 5 });
-      // The one that ends hands its slot over, so `running` stays as it is.
-      await new Promise<void>((resolve) => waiting.push(resolve));
-    } else running++;
-    try {
-      return await work();
-    } finally {
-      const next = waiting.shift();
-      if (next) next();
-      else running--;
-    }
-  }
+  const slot = createSlots({
+    parallelMax: PARALLEL_MAX,
+    waitingMax: WAITING_MAX,
+    full: 'Too many sign-ins at once.',
+    retryAfterSec: 5,
+  });
   return {
     hash: (password) => slot(() => hash(normalisePassword(password), ARGON2)),
     verify: (stored, password) =>

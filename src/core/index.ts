@@ -17,6 +17,8 @@ export * from './limits.ts';
 export * from './records.ts';
 export * from './room-port.ts';
 export * from './rooms.ts';
+export * from './slots.ts';
 export * from './store-port.ts';
 export * from './stream-port.ts';
+export * from './tactics.ts';
 export * from './time.ts';

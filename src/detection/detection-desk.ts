@@ -1,7 +1,7 @@
 /** What the desk says about rules: their volume, how often analysts found them right, and where they stand in ATT&CK. Pure. */
 
-import type { Alert } from '../core/index.ts';
-import { TACTICS, tacticsOf } from './detection-techniques.ts';
+import { type Alert, TACTICS } from '../core/index.ts';
+import { tacticsOf } from './detection-techniques.ts';
 
 export interface RuleVerdicts {
   alerts: number;

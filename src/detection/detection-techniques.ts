@@ -1,23 +1,6 @@
 /** Which tactics a technique of ATT&CK (enterprise, version 15) belongs to: rules tag several of both, and not every pair of them is true. */
 
-/** The enterprise tactics of ATT&CK in their order, as Sigma's tags spell them. */
-export const TACTICS = [
-  'reconnaissance',
-  'resource-development',
-  'initial-access',
-  'execution',
-  'persistence',
-  'privilege-escalation',
-  'defense-evasion',
-  'credential-access',
-  'discovery',
-  'lateral-movement',
-  'collection',
-  'command-and-control',
-  'exfiltration',
-  'impact',
-] as const;
-type Tactic = (typeof TACTICS)[number];
+import { TACTICS, type Tactic } from '../core/index.ts';
 
 /** Techniques without their T; sub-techniques are where their technique is. */
 const TECHNIQUES: Readonly<Record<Tactic, string>> = {

@@ -8,6 +8,7 @@ import {
   LIMITS,
   type Rfc3339,
   severityRank,
+  TACTICS,
 } from '../core/index.ts';
 
 /** Alerts that share an attacker or an account belong together when not more than this lies between them. */
@@ -256,24 +257,6 @@ function boundedEntities(entities: readonly Entity[]): Entity[] {
   return [...byKey.values()].sort((a, b) => weight(a) - weight(b)).slice(0, LIMITS.entitiesMax);
 }
 
-/** ATT&CK tactics as Sigma tags write them. */
-const TACTICS = new Set([
-  'reconnaissance',
-  'resource-development',
-  'initial-access',
-  'execution',
-  'persistence',
-  'privilege-escalation',
-  'defense-evasion',
-  'credential-access',
-  'discovery',
-  'lateral-movement',
-  'collection',
-  'command-and-control',
-  'exfiltration',
-  'impact',
-]);
-
 function tacticsOf(alert: Alert): string[] {
   const names = alert.rule.tags.map((tag) =>
     tag
@@ -281,5 +264,5 @@ function tacticsOf(alert: Alert): string[] {
       .replace(/^attack\./, '')
       .replaceAll('_', '-'),
   );
-  return [...new Set(names.filter((name) => TACTICS.has(name)))];
+  return [...new Set(names.filter((name) => TACTICS.some((tactic) => tactic === name)))];
 }

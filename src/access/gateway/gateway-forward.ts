@@ -50,6 +50,17 @@ const agentOf = (req: Req): string => String(req.headers['user-agent'] ?? '');
 const asksForSocket = (req: Req): boolean =>
   ['upgrade', 'sec-websocket-key', 'sec-websocket-version'].some((name) => req.headers[name] !== undefined);
 
+/** Who asks through the proxy, and with what: the same however the proxy says what is asked for. */
+const sender = (gateway: Gateway, req: Req) => ({
+  address: addressOf(req, gateway.settings().trusted),
+  agent: agentOf(req),
+  cookies: req.headers.cookie,
+  rawHeaders: req.rawHeaders,
+  forwarded: true,
+  upgrade: asksForSocket(req),
+  origin: single(req, 'origin'),
+});
+
 /** What the proxy asks about, from its headers; null when one is missing, twice, or unreadable. */
 function forwardedQuestion(gateway: Gateway, req: Req): Question | null {
   const headers = ['x-forwarded-method', 'x-forwarded-host', 'x-forwarded-uri', 'x-forwarded-for'].map((name) =>
@@ -62,13 +73,7 @@ function forwardedQuestion(gateway: Gateway, req: Req): Question | null {
     host: read === null ? null : joinHost(read),
     method,
     target: uri,
-    address: addressOf(req, gateway.settings().trusted),
-    agent: agentOf(req),
-    cookies: req.headers.cookie,
-    rawHeaders: req.rawHeaders,
-    forwarded: true,
-    upgrade: asksForSocket(req),
-    origin: single(req, 'origin'),
+    ...sender(gateway, req),
   };
 }
 
@@ -78,13 +83,7 @@ function envoyQuestion(gateway: Gateway, req: Req): Question {
     host: hostOf(req),
     method: req.method ?? '',
     target: (req.url ?? '').slice(ENVOY.length),
-    address: addressOf(req, gateway.settings().trusted),
-    agent: agentOf(req),
-    cookies: req.headers.cookie,
-    rawHeaders: req.rawHeaders,
-    forwarded: true,
-    upgrade: asksForSocket(req),
-    origin: single(req, 'origin'),
+    ...sender(gateway, req),
   };
 }
 
@@ -193,13 +192,7 @@ function start(gateway: Gateway, req: Req, res: Res, host: string) {
     host,
     method,
     target,
-    address: addressOf(req, gateway.settings().trusted),
-    agent: agentOf(req),
-    cookies: req.headers.cookie,
-    rawHeaders: req.rawHeaders,
-    forwarded: true,
-    upgrade: asksForSocket(req),
-    origin: single(req, 'origin'),
+    ...sender(gateway, req),
   });
   if (verdict.kind === 'deny') return denied(gateway, res, verdict);
   const plain = readTarget(target);

@@ -3,7 +3,7 @@
 import { hash as digest, randomBytes } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
 import { hash, verify } from '@node-rs/argon2';
-import { AsepsisError, isCommonPassword } from '../../core/index.ts';
+import { createSlots, isCommonPassword } from '../../core/index.ts';
 
 const PASSWORD_CHARS_MAX = 256;
 /** OWASP's password storage cheat sheet: 19 MiB, two passes, one lane; `algorithm: 2` is argon2id. */
@@ -27,7 +27,12 @@ const plain = (password: string): string => password.normalize('NFKC');
 
 export async function openPasswords(o: { min_chars: number; breached_file?: string }): Promise<Passwords> {
   const dummy = await hash(randomBytes(32).toString('hex'), ARGON2);
-  const slot = limiter();
+  const slot = createSlots({
+    parallelMax: PARALLEL_MAX,
+    waitingMax: WAITING_MAX,
+    full: 'Too many sign-ins at once.',
+    retryAfterSec: 5,
+  });
   return {
     hash: (password) => slot(() => hash(plain(password), ARGON2)),
     verify: (stored, password) =>
@@ -49,26 +54,6 @@ export async function openPasswords(o: { min_chars: number; breached_file?: stri
       if (o.breached_file !== undefined && (await isBreached(o.breached_file, password))) return 'breached';
       return null;
     },
-  };
-}
-
-function limiter() {
-  let running = 0;
-  const waiting: (() => void)[] = [];
-  return async <T>(work: () => Promise<T>): Promise<T> => {
-    if (running >= PARALLEL_MAX) {
-      if (waiting.length >= WAITING_MAX)
-        throw new AsepsisError('BUSY', 'Too many sign-ins at once.', { retryAfterSec: 5 });
-      // The one that ends hands its slot over, so `running` stays as it is.
-      await new Promise<void>((resolve) => waiting.push(resolve));
-    } else running++;
-    try {
-      return await work();
-    } finally {
-      const next = waiting.shift();
-      if (next) next();
-      else running--;
-    }
   };
 }
 

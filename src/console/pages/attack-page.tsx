@@ -1,6 +1,7 @@
 /** ATT&CK: which techniques the rules look for, by tactic, and which of them raised alerts. */
 
 import { Link } from '@tanstack/react-router';
+import { TACTICS } from '../../core/tactics.ts';
 import { useAnswer } from '../api-queries.ts';
 import { PageTop } from '../list-page.tsx';
 import { Problem, Waiting } from '../notice.tsx';
@@ -8,22 +9,6 @@ import { texts } from '../texts.ts';
 import { detectionTexts } from '../texts-detection.ts';
 
 const t = detectionTexts.attack;
-const TACTICS = [
-  'reconnaissance',
-  'resource-development',
-  'initial-access',
-  'execution',
-  'persistence',
-  'privilege-escalation',
-  'defense-evasion',
-  'credential-access',
-  'discovery',
-  'lateral-movement',
-  'collection',
-  'command-and-control',
-  'exfiltration',
-  'impact',
-] as const;
 
 interface Cell {
   readonly technique: string;
