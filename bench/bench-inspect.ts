@@ -104,7 +104,9 @@ function measure(name: string, seconds: number): Record<string, number> {
 }
 
 const seconds = Number(process.argv[2] ?? 2);
+const wanted = process.argv.slice(3);
 const result: Record<string, unknown> = { name: 'inspect', node: process.version };
-for (const name of Object.keys(MAKE)) result[name] = measure(name, seconds);
+for (const name of Object.keys(MAKE))
+  if (wanted.length === 0 || wanted.includes(name)) result[name] = measure(name, seconds);
 result.rss_mb = Math.round(process.memoryUsage.rss() / 1e6);
 process.stdout.write(`${JSON.stringify(result)}\n`);

@@ -4,6 +4,7 @@
  */
 
 import { addressText } from './network-bytes.ts';
+import type { Count } from './network-report.ts';
 
 /** Reads one direction of a flow where the bytes lie. Answers the position it wants next: before `end` keeps the rest for
  * the next call, beyond it skips so many bytes unread. */
@@ -63,6 +64,10 @@ export interface Flow {
     leak: object;
     pair: object | null;
     names: readonly string[];
+    what: string;
+    whatCount: Count | null;
+    fields: object | null;
+    fieldCounts: readonly Count[];
   } | null;
   /** Directions of which a packet was seen, one bit each. */
   seen: number;

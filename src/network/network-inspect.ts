@@ -7,6 +7,7 @@ import type { CertificateConflict } from './network-certificates.ts';
 import { readDatagram } from './network-datagrams.ts';
 import { createDetect } from './network-detect.ts';
 import { createFlowTable } from './network-flow.ts';
+import type { Hash } from './network-hash.ts';
 import { createNeighbours, type DhcpServer } from './network-neighbours.ts';
 import { createPacketDecoder, type Moment, type PacketCounts } from './network-packet.ts';
 import { createReport, type Handshake, type Leak, type PairSeen } from './network-report.ts';
@@ -47,11 +48,7 @@ export interface Inspector {
 }
 
 /** `hash` is keyed with the installation's own key; nothing else ever sees a value. */
-export function createInspector(o: {
-  hash: (value: string | Uint8Array) => string;
-  flowsMax?: number;
-  waitingBytesMax?: number;
-}): Inspector {
+export function createInspector(o: { hash: Hash; flowsMax?: number; waitingBytesMax?: number }): Inspector {
   const moment: Moment = { timeMs: 0, packet: 0, file: '-', vlan: 0, mac: () => '' };
   const signs = createSigns(moment);
   const assets = createAssets(moment);
