@@ -176,7 +176,7 @@ function lookAgain(leak: Leak): string {
     'snmp',
   ]);
   const as = dissectors.has(leak.app) ? ` -d ${protocol}.port==${leak.port},${leak.app}` : '';
-  const from = leak.file === '-' ? 'CAPTURE' : quoted(leak.file);
+  const from = leak.file === '-' ? 'CAPTURE' : leak.file;
   return cut(`tshark -r ${from}${as} -Y ${quoted(filter)}`, 4000);
 }
 

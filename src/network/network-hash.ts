@@ -1,6 +1,7 @@
 /** The key of this installation, and the hash with it: patients and secrets are told apart and never kept. */
 
 import { hash as digest, randomBytes } from 'node:crypto';
+import { basename } from 'node:path';
 import { AsepsisError, type Store } from '../core/index.ts';
 
 const KEY_NAME = 'network.hash-key';
@@ -71,6 +72,10 @@ function quickNumber(pair: Int32Array, value: string | Uint8Array, from: number,
   pair[0] = a;
   pair[1] = z;
 }
+
+/** What a capture is called in findings: file names are chosen by people and may hold a patient's. Empty for a pipe. */
+export const captureLabel = (hash: Hash, path: string): string =>
+  path === '-' ? '-' : `capture-${hash(basename(path)).slice(0, 8)}`;
 
 /** The installation's key, made once; without a store a key that nobody will know again. */
 export async function hashKey(store: Store | null): Promise<Uint8Array> {

@@ -12,7 +12,7 @@ const PIECE_BYTES = 1 << 19;
 export async function readCapture(
   path: string,
   sink: PacketSink,
-  o: { stdin?: Readable; onProgress?: (bytes: number) => void } = {},
+  o: { stdin?: Readable; onProgress?: (bytes: number) => void; label?: string } = {},
 ): Promise<CaptureEnd & { bytes: number }> {
   const input: AsyncIterable<Uint8Array> = path === '-' ? (o.stdin ?? process.stdin) : piecesOf(path);
   const reader = createCaptureReader(sink);
@@ -26,7 +26,11 @@ export async function readCapture(
     }
   } catch (error) {
     const code = (error as { code?: string }).code ?? '';
-    if (!code.startsWith('Z_')) throw new AsepsisError('INPUT_UNREADABLE', `${path}: ${(error as Error).message}.`);
+    if (!code.startsWith('Z_')) {
+      // Where the fault is kept, the name must not be: a label and the system's word for it say enough.
+      const why = o.label === undefined ? `${path}: ${(error as Error).message}.` : `${o.label}: ${code || 'a fault'}.`;
+      throw new AsepsisError('INPUT_UNREADABLE', why);
+    }
     fault = 'is damaged where it is compressed; what came before was read';
   }
   const end = reader.end();

@@ -7,7 +7,7 @@ import type { CertificateConflict } from './network-certificates.ts';
 import { readDatagram } from './network-datagrams.ts';
 import { createDetect } from './network-detect.ts';
 import { createFlowTable } from './network-flow.ts';
-import type { Hash } from './network-hash.ts';
+import { captureLabel, type Hash } from './network-hash.ts';
 import { createNeighbours, type DhcpServer } from './network-neighbours.ts';
 import { createPacketDecoder, type Moment, type PacketCounts } from './network-packet.ts';
 import { createReport, type Handshake, type Leak, type PairSeen } from './network-report.ts';
@@ -39,7 +39,7 @@ export interface Inspection {
 }
 
 export interface Inspector {
-  /** A new capture begins: packet numbers start again. */
+  /** A new capture begins: packet numbers start again. Its name may hold anything: a label stands for it. */
   file(name: string): void;
   readonly frame: PacketSink;
   /** What was seen since the last time; flows stay open. */
@@ -99,7 +99,7 @@ export function createInspector(o: { hash: Hash; flowsMax?: number; waitingBytes
     file(name) {
       // Sequence numbers of another capture have nothing to do with these.
       table.each((flow) => table.remove(flow));
-      moment.file = name;
+      moment.file = captureLabel(o.hash, name);
       moment.packet = 0;
     },
     frame: decoder.frame,
