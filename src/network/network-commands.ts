@@ -79,7 +79,7 @@ async function inspect(files: readonly string[], o: Options, terminal: Terminal,
       ...assessInspection(seen, { ...options, overrides }),
       ...(lost > 0 ? lossFinding(sensor, seen, { lost, atMs: lastMs }) : []),
     ];
-    const machines = assetDrafts(seen, options.isOurs);
+    const machines = store !== null || o.assets ? assetDrafts(seen, options.isOurs) : [];
     const kept = store
       ? await recordInspection({
           store,
@@ -179,6 +179,7 @@ function summary(seen: Inspection, findings: number, terminal: Terminal): void {
     [packets.fragmentsLost, 'fragments could not be put together'],
     [streams.gaps, `gaps in connections (${streams.lostBytes} bytes not in the capture)`],
     [flows.evicted, 'flows were given up because too many were open'],
+    [flows.givenUp, 'flows were read in part because too much was open in others'],
     [seen.memory.refused, 'messages were given up because too much was waiting'],
     [seen.leaksDropped, 'observations found no more room'],
   ];

@@ -5,10 +5,11 @@
 
 import { deviceName } from './network-bytes.ts';
 import { type CertificateWatch, createCertificateWatch } from './network-certificates.ts';
-import type { Flow, FlowTable } from './network-flow.ts';
+import type { Flow } from './network-flow.ts';
 import type { Hash } from './network-hash.ts';
 import type { Moment } from './network-packet.ts';
 import type { Signs } from './network-signs.ts';
+import type { FlowTable } from './network-table.ts';
 import type { CertificateFacts } from './network-tls-certificate.ts';
 
 export type Verdict = 'valid' | 'invalid';
