@@ -76,3 +76,9 @@ test('says what is wrong', async () => {
     out: expect.stringContaining('there is no manifest'),
   });
 });
+
+test('verify of a folder without an archive says so, unless somebody expects one', async () => {
+  await expect(run('archive', 'verify')).rejects.toMatchObject({ code: 'NOT_FOUND' });
+  const noted = await run('archive', 'verify', '--expect', `1:${'0'.repeat(64)}`);
+  expect(noted).toMatchObject({ exit: 1, out: expect.stringContaining('Not as it was written') });
+});
