@@ -9,6 +9,7 @@ import type { DecodedEvent } from '../../core/index.ts';
 import { inCidr, parseCidr } from '../detection-cidr.ts';
 import { evaluatePlain } from '../detection-plain.ts';
 import { sampleEvent } from '../testing/detection-samples.ts';
+import { plainIndicators } from '../testing/plain-indicators.ts';
 import { createAllowList } from './indicator-allow.ts';
 import { indicatorFile, readIndicators } from './indicator-file.ts';
 import { type IndicatorRecord, importIndicators } from './indicator-import.ts';
@@ -162,6 +163,13 @@ test('every field that can carry one, also inside longer texts', () => {
   ]);
   expect(words(set, event({}, { domain: 'drop.example', url: '/a.exe' }))).toEqual(['url=drop.example/a.exe']);
   expect(words(set, event({ list: ['x', 'see evil.example.'] }))).toEqual(['list=evil.example']);
+  for (const raw of [
+    '{"m":"from\\t198.51.100.7\\r\\nto evil.example"}',
+    '{"m":"see\\nx.evil.example"}',
+    '{"m":"\\u2028evil.example"}',
+  ])
+    expect(createFinder(set).find({ ...event({}), raw }).length, raw).toBeGreaterThan(0);
+  expect(createFinder(set).find({ ...event({}), raw: '{"u":"http:\\/\\/drop.example\\/a.exe"}' })).toHaveLength(1);
   expect(words(set, event({ peer: '198.51.100.7:55012' }))).toEqual(['peer=198.51.100.7']);
   expect(
     words(set, event({ a: 'notevil.example', b: '198.51.100.70', c: 'evil.example.org', d: '1.198.51.100.7' })),
@@ -230,6 +238,65 @@ test('a look-up answers as a plain list does', () => {
       expect(words(set, event({ two: host })).length > 0).toBe(byName);
     }),
     { numRuns: 300 },
+  );
+});
+
+test('any text holds what the plain look at its words finds', () => {
+  const values = [
+    '198.51.100.7',
+    '203.0.113.0/24',
+    '203.0.112.0/20',
+    '2001:db8::7',
+    '2001:db8:1::/48',
+    'evil.example',
+    'x.evil.example',
+    'co.uk',
+    'bad@mail.example',
+    'http://drop.example/a.exe',
+    'http://drop.example/a.exe?x=1',
+    'http://198.51.100.9:8080/gate',
+    'f'.repeat(32),
+    `b${'0'.repeat(39)}`,
+    'a1'.repeat(32),
+  ];
+  const list = values.map((text) => readIndicator(text) as NonNullable<ReturnType<typeof readIndicator>>);
+  const set = setOf(...values);
+  const finder = createFinder(set);
+  const piece = fc.oneof(
+    fc.constantFrom(...values.map((text) => text.replace('http://', ''))),
+    fc.constantFrom(
+      '203.0.113.9',
+      '203.0.120.1',
+      '2001:db8:1::9',
+      'A.Evil.Example',
+      '::ffff:198.51.100.7',
+      '12:30:11.5',
+    ),
+    fc.constantFrom(...'.:@/\\"\' \n?#-_=ntub0fF7\u00e9\u0222'),
+    fc.constantFrom(
+      '\\n',
+      '\\t',
+      '\\u000a',
+      '\\/',
+      'http://',
+      'https:\\/\\/',
+      'smtp:',
+      ':443',
+      '00:11:22:33:44:55',
+      'setup.exe',
+      '..',
+    ),
+  );
+  fc.assert(
+    fc.property(fc.array(piece, { maxLength: 7 }), fc.boolean(), (pieces, upper) => {
+      const joined = pieces.join('');
+      const text = upper ? joined.toUpperCase() : joined;
+      const found = finder
+        .findInText(text, 'text', 1)
+        .map(({ index }) => `${set.at(index).type} ${set.at(index).value}`);
+      expect(new Set(found)).toEqual(plainIndicators(list, text));
+    }),
+    { numRuns: 20000 },
   );
 });
 
