@@ -53,6 +53,8 @@ const PEERS = {
   postfix: 'postfix',
   named: 'bind9',
   'dnssec-signzone': 'bind9-utils',
+  debsecan: 'debsecan',
+  rpm: 'rpm',
 };
 const PATHS = [...(process.env.PATH ?? '').split(':'), '/usr/sbin', '/sbin', '/usr/local/sbin'];
 const has = (program) => PATHS.some((path) => path && existsSync(join(path, program)));
