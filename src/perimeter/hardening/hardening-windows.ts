@@ -280,7 +280,7 @@ export function judgeRegistry(registry: Registry): WindowsVerdict[] {
   });
 }
 
-/** What is run to set it, and to put it back. */
+/** What is run to set it. */
 export const windowsCommand = (check: WindowsCheck): string =>
   `reg add "${check.key}" /v ${check.value} /t REG_DWORD /d ${check.want} /f`;
 
@@ -297,10 +297,21 @@ const AUDIT: readonly (readonly [guid: string, name: string, wants: RegExp, sour
   ['{0cce922f-69ae-11d9-bed3-505054503030}', 'Audit Policy Change', /success/i, 'CIS Windows Server 2022 17.7.1'],
 ];
 
+export interface AuditRow {
+  readonly id: string;
+  readonly guid: string;
+  readonly name: string;
+  readonly state: 'good' | 'bad' | 'unknown';
+  readonly seen: string;
+  readonly source: string;
+  readonly command: string;
+  /** What is audited now: what undoing goes back to. */
+  readonly success: boolean;
+  readonly failure: boolean;
+}
+
 /** What `auditpol /get /category:* /r` says, by the number of the subcategory: its names are translated, numbers are not. */
-export function judgeAuditpol(
-  csv: string,
-): { name: string; state: 'good' | 'bad' | 'unknown'; seen: string; source: string; command: string }[] {
+export function judgeAuditpol(csv: string): AuditRow[] {
   const rows = csv
     .slice(0, 1_000_000)
     .split(/\r?\n/)
@@ -309,13 +320,16 @@ export function judgeAuditpol(
     const found = rows.find((cells) => cells.some((cell) => cell.trim().toLowerCase() === guid));
     const at = found?.findIndex((cell) => cell.trim().toLowerCase() === guid) ?? -1;
     const seen = found?.[at + 1]?.trim() ?? '';
-    const command = `auditpol /set /subcategory:"${guid}" /success:enable /failure:enable`;
     return {
+      id: `windows-audit-${name.toLowerCase().replaceAll(' ', '-')}`,
+      guid,
       name,
       source,
-      command,
+      command: `auditpol /set /subcategory:"${guid}" /success:enable /failure:enable`,
       seen: found ? `${name}: ${seen}` : `${name} is not in the export`,
       state: !found ? 'unknown' : wants.test(seen) ? 'good' : 'bad',
+      success: /success/i.test(seen),
+      failure: /failure/i.test(seen),
     };
   });
 }
