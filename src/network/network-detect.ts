@@ -62,7 +62,8 @@ export function createDetect(report: Report, moment: Moment, budget: Budget): De
     if (first === 0x30) return isLdap(b, at, end) ? createLdap(report) : null;
     if (first === 0x10 && isMqtt(b, at, end)) return createMqtt(report);
     if (first === 3 && isRdp(b, at, end)) return createRdp(report);
-    if ((first === 0x12 || first === 0x10 || first === 2) && isTds(b, at, end)) return createTds(report);
+    if ((first === 0x12 || first === 0x10 || first === 2) && isTds(b, at, end))
+      return createTds(report, budget, () => createTls(report, moment, budget));
     if (first === 0x81 && isSmb(b, at, end)) return createSmb(report);
     if (first === 0 && isHttp2(b, at, end)) return createHttp2(report, budget);
     if (first === 0 && isKerberosStream(b, at, end)) return createKerberos(report);
