@@ -60,7 +60,8 @@ test('what is no whole vector has no score', () => {
     expect([text, cvssScore(text)]).toEqual([text, null]);
 });
 
-const metric = (name: string, values: string) => fc.constantFrom(...values.split('')).map((value) => `${name}:${value}`);
+const metric = (name: string, values: string) =>
+  fc.constantFrom(...values.split('')).map((value) => `${name}:${value}`);
 const v4 = fc
   .tuple(
     ...[
