@@ -5,6 +5,7 @@
  * Hot path: one look-up a packet without an object (`bin/asepsis bench inspect`).
  */
 
+import { randomInt } from 'node:crypto';
 import { addressText } from './network-bytes.ts';
 import { type Flow, newFlow, sidesOf } from './network-flow.ts';
 
@@ -97,9 +98,11 @@ export function createFlowTable({ flowsMax, heldMax, onGone, onRest }: FlowTable
   let hand = 0;
   let objectHand = 0;
 
+  // Whoever sends the traffic must not know which flows share a chain.
+  const seed = randomInt(2 ** 32) | 0;
   const hashAt = (a: Int32Array, at: number): number => {
-    let h = a[at + 8]! ^ Math.imul(a[at + 9]!, 0x9e3779b1);
-    for (let i = 0; i < 8; i++) {
+    let h = seed;
+    for (let i = 0; i < KEY_WORDS; i++) {
       h = Math.imul(h ^ a[at + i]!, 0x85ebca6b);
       h ^= h >>> 15;
     }
