@@ -4,7 +4,7 @@ import { open } from 'node:fs/promises';
 import { pipeline, type Readable } from 'node:stream';
 import { constants, createGunzip } from 'node:zlib';
 import { AsepsisError } from '../core/index.ts';
-import { type CaptureEnd, createCaptureReader, type PacketSink } from './network-capture.ts';
+import { type CaptureEnd, createCaptureReader, type PacketSink, type Pieces } from './network-capture.ts';
 
 const PIECE_BYTES = 1 << 19;
 
@@ -12,10 +12,10 @@ const PIECE_BYTES = 1 << 19;
 export async function readCapture(
   path: string,
   sink: PacketSink,
-  o: { stdin?: Readable; onProgress?: (bytes: number) => void; label?: string } = {},
+  o: { stdin?: Readable; onProgress?: (bytes: number) => void; label?: string; pieces?: Pieces } = {},
 ): Promise<CaptureEnd & { bytes: number }> {
   const input: AsyncIterable<Uint8Array> = path === '-' ? (o.stdin ?? process.stdin) : piecesOf(path);
-  const reader = createCaptureReader(sink);
+  const reader = createCaptureReader(sink, o.pieces);
   let bytes = 0;
   let fault: string | null = null;
   try {
