@@ -1,6 +1,5 @@
 /** Machines as they show themselves in passing: addresses, cards, names, hop limits, and what they say about their software. */
 
-import { isPrivateAddress } from '../core/index.ts';
 import { deviceName } from './network-bytes.ts';
 import type { Moment } from './network-packet.ts';
 import type { Said } from './network-report.ts';
@@ -144,8 +143,7 @@ export function createAssets(moment: Moment): Assets {
   };
 }
 
-const isUnicast = (address: string): boolean =>
-  !/^(?:0\.|2(?:2[4-9]|[3-5]\d)\.|ff|::$)/.test(address) && (isPrivateAddress(address) || !address.includes('::ffff:'));
+const isUnicast = (address: string): boolean => !/^(?:0\.|2(?:2[4-9]|[3-5]\d)\.|ff|::$|::ffff:)/.test(address);
 
 /** Words that programs use for themselves and their versions. */
 function softwareText(text: string, more: string): string {

@@ -13,6 +13,8 @@ export type PacketSink = (
 /** Where pieces are put before packets are found in them. */
 export interface Pieces {
   readonly bytesMax: number;
+  /** Room for the next piece: what is read into it need not be copied. */
+  room(): Uint8Array;
   /** The piece, in its new place. */
   take(piece: Uint8Array): Uint8Array;
   /** All packets that end in it were handed over. */

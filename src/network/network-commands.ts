@@ -21,9 +21,10 @@ import {
 import { assessInspection } from './network-assess.ts';
 import { type AssetDraft, assetDrafts } from './network-asset-records.ts';
 import type { PacketSink, Pieces } from './network-capture.ts';
-import { captureLabel, type Hash, hashKey, keyedHash } from './network-hash.ts';
+import { captureLabel, type Hash, keyedHash } from './network-hash.ts';
 import { readCapture } from './network-input.ts';
 import { createInspector, type Inspection } from './network-inspect.ts';
+import { hashKey } from './network-key.ts';
 import { captureLive } from './network-live.ts';
 import { lossFinding } from './network-loss.ts';
 import { judgeRouters } from './network-routers.ts';
@@ -52,7 +53,7 @@ interface Options {
 }
 
 /** Below this much starting threads takes longer than reading it. */
-const THREADS_BYTES_MIN = 64 * 1024 * 1024;
+const THREADS_BYTES_MIN = 256 * 1024 * 1024;
 /** One thread finds the packets for so many that inspect them. */
 const THREADS_USUAL_MAX = 4;
 const PROGRESS_BYTES = 32 * 1024 * 1024;

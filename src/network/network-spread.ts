@@ -108,11 +108,15 @@ export function createSpread(key: Uint8Array, wanted: number): Spread {
     },
     pieces: {
       bytesMax: PIECE_BYTES,
+      room() {
+        take();
+        return slot.data.subarray(0, PIECE_BYTES);
+      },
       take(piece) {
         take();
         open = true;
         count = 0;
-        slot.data.set(piece);
+        if (piece.buffer !== slot.data.buffer || piece.byteOffset !== 0) slot.data.set(piece);
         used = piece.length;
         return slot.data.subarray(0, piece.length);
       },
