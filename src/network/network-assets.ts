@@ -52,14 +52,14 @@ export interface Assets {
   machines(): Machine[];
 }
 
-const MACHINES_MAX = 50_000;
+export const MACHINES_MAX = 50_000;
 const SET_MAX = 16;
 const TEXT_CHARS_MAX = 64;
 /** Nothing yet, of all machines; never put into. */
 const NONE: never[] = [];
 const NO_FACTS = new Map<Fact, Set<string>>();
 
-export function createAssets(moment: Moment): Assets {
+export function createAssets(moment: Moment, machinesMax = MACHINES_MAX): Assets {
   const open = new Map<string, Open>();
   /** The same machines by their IPv4 address as a number. */
   const byNumber = new Map<number, Open>();
@@ -70,7 +70,7 @@ export function createAssets(moment: Moment): Assets {
       known.lastMs = Math.max(known.lastMs, moment.timeMs);
       return known;
     }
-    if (open.size >= MACHINES_MAX || !isUnicast(address)) return null;
+    if (open.size >= machinesMax || !isUnicast(address)) return null;
     const { timeMs } = moment;
     known = {
       address,
@@ -109,7 +109,7 @@ export function createAssets(moment: Moment): Assets {
       const four = words[at] === 0 && words[at + 1] === 0 && words[at + 2] === 0xffff;
       let known = four ? byNumber.get(words[at + 3]!) : undefined;
       if (known === undefined) {
-        if (open.size >= MACHINES_MAX) return;
+        if (open.size >= machinesMax) return;
         known = machine(text()) ?? undefined;
         if (known === undefined) return;
         if (four) byNumber.set(words[at + 3]!, known);

@@ -58,10 +58,11 @@ export function createInspector(o: {
   flowsMax?: number;
   heldMax?: number;
   waitingBytesMax?: number;
+  machinesMax?: number;
 }): Inspector {
   const moment: Moment = { timeMs: 0, packet: 0, file: '-', vlan: 0, mac: () => '' };
   const signs = createSigns(moment);
-  const assets = createAssets(moment);
+  const assets = createAssets(moment, o.machinesMax);
   const table = createFlowTable({
     flowsMax: o.flowsMax ?? FLOWS_MAX,
     heldMax: o.heldMax ?? HELD_MAX,

@@ -11,7 +11,7 @@ export interface LiveCapture {
 }
 
 /** Kernel memory for packets that wait for the reader. */
-const BUFFER_MIB = 64;
+const BUFFER_MIB = 128;
 const MESSAGE_CHARS_MAX = 4000;
 
 const PROGRAMS: readonly (readonly [string, (face: string) => string[]])[] = [

@@ -25,6 +25,7 @@ export interface ThreadData {
   readonly flowsMax: number;
   readonly heldMax: number;
   readonly waitingBytesMax: number;
+  readonly machinesMax: number;
 }
 
 const LINK_MASK = (1 << THREAD_AT) - 1;

@@ -5,6 +5,7 @@
 
 import { Worker } from 'node:worker_threads';
 import { AsepsisError } from '../core/index.ts';
+import { MACHINES_MAX } from './network-assets.ts';
 import type { PacketSink, Pieces } from './network-capture.ts';
 import { FLOWS_MAX, HELD_MAX, type Inspection, WAITING_BYTES_MAX } from './network-inspect.ts';
 import { mergeInspections } from './network-merge.ts';
@@ -54,6 +55,7 @@ export function createSpread(key: Uint8Array, wanted: number): Spread {
       flowsMax: share(FLOWS_MAX),
       heldMax: share(HELD_MAX),
       waitingBytesMax: share(WAITING_BYTES_MAX),
+      machinesMax: share(MACHINES_MAX),
     };
     return new Worker(new URL('./network-spread-thread.ts', import.meta.url), {
       workerData: data,
