@@ -52,8 +52,8 @@ interface Options {
   tls?: boolean;
 }
 
-/** Below this much starting threads takes longer than reading it. */
-const THREADS_BYTES_MIN = 256 * 1024 * 1024;
+/** Below this much one thread is done within a second or two, and several cost more than they save. */
+const THREADS_BYTES_MIN = 1024 * 1024 * 1024;
 /** One thread finds the packets for so many that inspect them. */
 const THREADS_USUAL_MAX = 4;
 const PROGRESS_BYTES = 32 * 1024 * 1024;
