@@ -54,6 +54,7 @@ export interface Assets {
 
 export const MACHINES_MAX = 50_000;
 const SET_MAX = 16;
+const FAMILIES_MAX = 1024;
 const TEXT_CHARS_MAX = 64;
 /** Nothing yet, of all machines; never put into. */
 const NONE: never[] = [];
@@ -87,6 +88,8 @@ export function createAssets(moment: Moment, machinesMax = MACHINES_MAX): Assets
     open.set(address, known);
     return known;
   };
+  /** Machines say the same again and again: what they said last, and the family in it. */
+  const families = new Map<string, ReturnType<typeof deviceFamily>>();
   const added = <T>(list: T[], value: T): T[] => {
     if (list.length === 0) return [value];
     if (list.length < SET_MAX && !list.includes(value)) list.push(value);
@@ -131,7 +134,12 @@ export function createAssets(moment: Moment, machinesMax = MACHINES_MAX): Assets
     said(address, what, value) {
       const text = value.slice(0, 400);
       // Free texts of pages may name a patient: of them only a model that is known stays.
-      const family = deviceFamily(text);
+      let family = families.get(text);
+      if (family === undefined) {
+        family = deviceFamily(text);
+        if (families.size >= FAMILIES_MAX) families.clear();
+        families.set(text, family);
+      }
       if (family !== null) fact(address, 'family', family.name);
       if (what === 'http-title' || what === 'http-realm') return;
       if (what === 'user-agent') fact(address, 'system', systemOf(text));
