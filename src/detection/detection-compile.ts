@@ -14,6 +14,7 @@ import {
   holdsAt,
   learn,
   OTHER,
+  openScan,
   type Plan,
   type PlanRule,
   type Settled,
@@ -58,29 +59,54 @@ const NUMBER_MIN = 10 ** NUMBER_CHARS_MIN;
 /** Ways to a plan that are remembered by the values as events bring them; all are forgotten when there are more. */
 const WAYS_MAX = 8192;
 
+/** Texts one of which the event id has to be for the expression to be true; null where it may be any. */
+function idsIn(expr: Expr): ReadonlySet<string> | null {
+  if (expr.t === 'test') {
+    const { test } = expr;
+    if (expr.field !== 'EventID' || test.kind !== 'text' || test.mode !== 'equals') return null;
+    return new Set([((test.pattern[0] as string | undefined) ?? '').toLowerCase()]);
+  }
+  if (expr.t !== 'and' && expr.t !== 'or') return null;
+  const ids = new Set<string>();
+  for (const part of expr.of) {
+    const some = idsIn(part);
+    if (expr.t === 'and' && some !== null) return some;
+    if (expr.t === 'or' && some === null) return null;
+    for (const id of some ?? []) ids.add(id);
+  }
+  return expr.t === 'or' ? ids : null;
+}
+
+interface Vocabulary {
+  readonly ids: ReadonlySet<string>;
+  readonly channels: ReadonlySet<string>;
+  readonly sources: ReadonlySet<string>;
+  /** Of each rule: the event ids without which it cannot match, and whether event id or channel settle anything in it. */
+  readonly idsOf: readonly (ReadonlySet<string> | null)[];
+  readonly settles: readonly boolean[];
+}
+
 /** Words that some rule compares with, so that plans stay few however many different values events bring. */
-function vocabulary(rules: readonly DetectionRule[]): {
-  ids: Set<string>;
-  channels: Set<string>;
-  sources: Set<string>;
-} {
+function vocabulary(rules: readonly DetectionRule[]): Vocabulary {
   const ids = new Set<string>(KNOWN_EVENT_IDS);
   const channels = new Set<string>(KNOWN_CHANNELS);
-  const visit = (expr: Expr): void => {
-    if (expr.t === 'and' || expr.t === 'or') for (const part of expr.of) visit(part);
-    else if (expr.t === 'not') visit(expr.of);
-    else if (expr.t === 'test' && expr.test.kind === 'text' && expr.test.mode === 'equals') {
+  const visit = (expr: Expr): boolean => {
+    if (expr.t === 'and' || expr.t === 'or') return expr.of.reduce((found, part) => visit(part) || found, false);
+    if (expr.t === 'not') return visit(expr.of);
+    if (expr.t === 'const') return true;
+    if (expr.test.kind === 'text' && expr.test.mode === 'equals') {
       const text = ((expr.test.pattern[0] as string | undefined) ?? '').toLowerCase();
       if (expr.field === 'EventID') ids.add(text);
       if (expr.field === 'Channel') channels.add(text);
     }
+    return expr.field === 'EventID' || expr.field === 'Channel';
   };
   const sources = new Set<string>(['windows', ...KNOWN_SERVICES]);
-  for (const { logsource, expr } of rules) {
+  const settles = rules.map(({ logsource, expr }) => {
     for (const word of Object.values(logsource)) sources.add(word as string);
-    visit(expr);
-  }
-  return { ids, channels, sources };
+    return visit(expr);
+  });
+  return { ids, channels, sources, settles, idsOf: rules.map(({ expr }) => idsIn(expr)) };
 }
 
 /** Answers which rules want events of a kind: asked once for each log source that rules name, not for each rule. */
@@ -144,12 +170,14 @@ function createPlans(rules: readonly DetectionRule[], fields: FieldCache, quaran
     const chosen: PlanRule[] = [];
     for (const i of choose(facts)) {
       const rule = rules[i] as DetectionRule;
-      if (quarantined.has(i)) continue;
-      const expr = fold(rule.expr, settled);
+      const ids = known.idsOf[i] ?? null;
+      // An event id that the rule does not name, without a look at the rest of it.
+      if (quarantined.has(i) || (ids !== null && id !== '' && (knownId ? !ids.has(id.toLowerCase()) : isNumber))) continue;
+      const expr = known.settles[i] ? fold(rule.expr, settled) : rule.expr;
       if (expr.t === 'const' && !expr.value) continue;
       chosen.push({ rule: i, expr, normFirst: readsNormalisedFirst(rule.logsource) });
     }
-    const place = { plan: buildPlan(chosen, new Map(), parts) };
+    const place = { plan: buildPlan(chosen, parts) };
     places.set(key, place);
     return place;
   };
@@ -260,10 +288,12 @@ export function createMatcher(rules: readonly DetectionRule[]): Matcher {
       generation = (generation + 1) >>> 0;
       candidates.length = 0;
       for (let s = 0; s < plan.scans.length; s++) {
-        const { slot, find } = plan.scans[s] as Plan['scans'][number];
-        const value = fields.text(slot);
+        const scan = plan.scans[s] as Plan['scans'][number];
+        const value = fields.text(scan.slot);
+        if (value === null) continue;
+        const find = scan.find ?? openScan(scan, plan);
         if (typeof value === 'string') take(find(value));
-        else if (value) for (const one of value) take(find(one));
+        else for (const one of value) take(find(one));
       }
       if (plan.keywords) scanKeywords(event, plan.keywords);
       for (let i = 0; i < candidates.length; i++) {
