@@ -172,7 +172,8 @@ function createPlans(rules: readonly DetectionRule[], fields: FieldCache, quaran
       const rule = rules[i] as DetectionRule;
       const ids = known.idsOf[i] ?? null;
       // An event id that the rule does not name, without a look at the rest of it.
-      if (quarantined.has(i) || (ids !== null && id !== '' && (knownId ? !ids.has(id.toLowerCase()) : isNumber))) continue;
+      if (quarantined.has(i) || (ids !== null && id !== '' && (knownId ? !ids.has(id.toLowerCase()) : isNumber)))
+        continue;
       const expr = known.settles[i] ? fold(rule.expr, settled) : rule.expr;
       if (expr.t === 'const' && !expr.value) continue;
       chosen.push({ rule: i, expr, normFirst: readsNormalisedFirst(rule.logsource) });

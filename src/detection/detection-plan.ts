@@ -164,8 +164,7 @@ function planOf(
 ): Plan {
   const tables = tableOf(of.literals, of.rules, parts.fields);
   const scans: SlotScan[] = [];
-  for (const [slot, texts] of tables)
-    if (slot !== KEYWORDS) scans.push(kept.get(slot) ?? { slot, texts, find: null });
+  for (const [slot, texts] of tables) if (slot !== KEYWORDS) scans.push(kept.get(slot) ?? { slot, texts, find: null });
   return {
     ...of,
     always: of.literals.flatMap((need, i) => (need === null ? [i] : [])),
@@ -238,7 +237,12 @@ export function learn(plan: Plan, parts: PlanParts): Plan {
   });
   const kept = new Map(plan.scans.flatMap((scan) => (changed.has(scan.slot) ? [] : [[scan.slot, scan]])));
   const { rules, measured, holds } = plan;
-  const next = planOf({ rules, literals, measured, holds }, parts, kept, changed.has(KEYWORDS) ? undefined : plan.keywords);
+  const next = planOf(
+    { rules, literals, measured, holds },
+    parts,
+    kept,
+    changed.has(KEYWORDS) ? undefined : plan.keywords,
+  );
   next.events = plan.events;
   next.learnAt = plan.learnAt;
   return next;
