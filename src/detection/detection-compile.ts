@@ -5,19 +5,21 @@
  */
 
 import type { DecodedEvent, FieldValue, LogSource } from '../core/index.ts';
-import { createFieldCache, type FieldCache, isOneText } from './detection-fields.ts';
+import { createFieldCache, type FieldCache, isOneText, type Text } from './detection-fields.ts';
 import { DETECTION_LIMITS as LIMIT } from './detection-limits.ts';
 import {
   buildPlan,
   createPlanParts,
   fold,
   holdsAt,
+  type Keywords,
   learn,
   OTHER,
   openScan,
   type Plan,
   type PlanRule,
   type Settled,
+  type SlotScan,
 } from './detection-plan.ts';
 import type { DetectionRule, Expr } from './detection-rule.ts';
 import {
@@ -47,8 +49,6 @@ interface Place {
 }
 
 type ById = Map<FieldValue | undefined, Map<FieldValue | undefined, Place>>;
-
-type Keywords = NonNullable<Plan['keywords']>;
 
 /** Values from this length on are looked up in the memo before they are searched for keywords. */
 const MEMO_CHARS_MIN = 128;
@@ -232,6 +232,7 @@ export function createMatcher(rules: readonly DetectionRule[]): Matcher {
   const { parts } = plans;
   const found: number[] = [];
   const candidates: number[] = [];
+  const waiting: (readonly SlotScan[])[] = [];
   let generation = 0;
   let plan: Plan;
 
@@ -255,26 +256,63 @@ export function createMatcher(rules: readonly DetectionRule[]): Matcher {
     }
   };
 
-  const scanValue = (value: FieldValue | undefined, { find, memo, charsMin }: Keywords): void => {
+  const scanValue = (value: FieldValue | undefined, words: Keywords): void => {
     if (typeof value === 'string') {
-      if (value.length < charsMin) return;
-      const list = value.length < MEMO_CHARS_MIN ? find(value) : memo(value);
+      if (value.length < words.charsMin) return;
+      const list = value.length < MEMO_CHARS_MIN ? words.find(value) : words.memo(value);
       if (list.length > 0) take(list);
     } else if (typeof value === 'number') {
-      if (charsMin <= NUMBER_CHARS_MIN || !Number.isSafeInteger(value) || value >= NUMBER_MIN || value < 0)
-        scanValue(String(value), { find, memo, charsMin });
-    } else if (typeof value === 'boolean') scanValue(String(value), { find, memo, charsMin });
-    else if (value) for (const one of value) if (one !== null) scanValue(one, { find, memo, charsMin });
+      if (words.charsMin <= NUMBER_CHARS_MIN || !Number.isSafeInteger(value) || value >= NUMBER_MIN || value < 0)
+        scanValue(String(value), words);
+    } else if (typeof value === 'boolean') scanValue(String(value), words);
+    else if (value) for (const one of value) if (one !== null) scanValue(one, words);
   };
 
-  const scanKeywords = (event: DecodedEvent, keywords: Keywords): void => {
-    if (isOneText(event.raw)) {
-      scanValue(event.raw, keywords);
-      return;
+  const search = (scan: SlotScan, value: Text): void => {
+    if (value === null) return;
+    const find = scan.find ?? openScan(scan, plan);
+    if (typeof value === 'string') {
+      const list = find(value);
+      if (list.length > 0) take(list);
+    } else for (const one of value) take(find(one));
+  };
+
+  const searchUnread = (scans: readonly SlotScan[]): void => {
+    for (let i = 0; i < scans.length; i++) {
+      const scan = scans[i] as SlotScan;
+      if (!fields.has(scan.slot)) search(scan, fields.text(scan.slot));
     }
-    const { fields: original } = event;
-    for (const name in original) scanValue(original[name], keywords);
-    scanValue(event.norm.message, keywords);
+  };
+
+  /** Goes once through what the event has: asking it for all that rules could want costs more. */
+  const searchEvent = ({ fields: original, norm, raw }: DecodedEvent): void => {
+    const { ways, columns, keywords } = plan;
+    const oneText = keywords !== null && isOneText(raw);
+    const words = oneText ? null : keywords;
+    const merged = words?.merged ?? false;
+    waiting.length = 0;
+    for (const name in original) {
+      const value = original[name] as FieldValue;
+      if (value === null) continue;
+      const way = ways.get(name);
+      if (way === undefined) {
+        if (words !== null) scanValue(value, words);
+        continue;
+      }
+      if (way.first !== null) search(way.first, fields.put(way.first.slot, value));
+      if (words !== null && !(merged && way.first !== null)) scanValue(value, words);
+      if (way.later.length > 0) waiting.push(way.later);
+    }
+    for (let i = 0; i < waiting.length; i++) searchUnread(waiting[i] as readonly SlotScan[]);
+    if (columns.size > 0) {
+      for (const name in norm) {
+        const scans = columns.get(name);
+        if (scans !== undefined) searchUnread(scans);
+      }
+    }
+    searchUnread(plan.asked);
+    if (oneText) scanValue(raw, keywords);
+    else if (words !== null) scanValue(norm.message, words);
   };
 
   return {
@@ -288,15 +326,7 @@ export function createMatcher(rules: readonly DetectionRule[]): Matcher {
       if (plan.rules.length === 0) return found;
       generation = (generation + 1) >>> 0;
       candidates.length = 0;
-      for (let s = 0; s < plan.scans.length; s++) {
-        const scan = plan.scans[s] as Plan['scans'][number];
-        const value = fields.text(scan.slot);
-        if (value === null) continue;
-        const find = scan.find ?? openScan(scan, plan);
-        if (typeof value === 'string') take(find(value));
-        else for (const one of value) take(find(one));
-      }
-      if (plan.keywords) scanKeywords(event, plan.keywords);
+      if (plan.scans.length > 0 || plan.keywords !== null) searchEvent(event);
       for (let i = 0; i < candidates.length; i++) {
         const at = candidates[i] as number;
         if (check(at)) found.push((plan.rules[at] as PlanRule).rule);

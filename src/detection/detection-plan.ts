@@ -33,14 +33,35 @@ export interface SlotScan {
   find: Find | null;
 }
 
+export interface Keywords {
+  readonly texts: ReadonlyMap<string, readonly number[]>;
+  /** Whether the searches of fields look for them too, so that no value is searched twice. */
+  readonly merged: boolean;
+  readonly find: Find;
+  readonly memo: Find;
+  readonly charsMin: number;
+}
+
+/** What is looked for in the value of an original field. */
+export interface Way {
+  /** Its slot has this name as the first one: the value is the slot's, whatever else the event has. */
+  readonly first: SlotScan | null;
+  /** Slots that have other names before this one. */
+  readonly later: readonly SlotScan[];
+}
+
 export interface Plan {
   readonly rules: readonly PlanRule[];
   /** Made when a rule is a candidate for the first time. */
   readonly holds: (Holds | null)[];
   readonly always: readonly number[];
   readonly scans: readonly SlotScan[];
+  /** The searches by the event's fields, its normalised columns, and those that have to be asked for. */
+  readonly ways: ReadonlyMap<string, Way>;
+  readonly columns: ReadonlyMap<string, readonly SlotScan[]>;
+  readonly asked: readonly SlotScan[];
   /** For keywords: looks into every value of the event. */
-  readonly keywords: { readonly find: Find; readonly memo: Find; readonly charsMin: number } | null;
+  readonly keywords: Keywords | null;
   readonly stamp: Uint32Array;
   /** For learning: events seen, and how often each rule was a candidate in vain. */
   events: number;
@@ -138,9 +159,10 @@ const slotOf = (field: string, rule: PlanRule, fields: FieldCache): number =>
 
 /** The search of one slot. Whole values alone are found faster than remembered. */
 export function openScan(scan: SlotScan, plan: Plan): Find {
-  const made = createScan(scan.texts, plan.rules.length);
+  const texts = plan.keywords?.merged ? mergedTexts(scan.texts, plan.keywords.texts) : scan.texts;
+  const made = createScan(texts, plan.rules.length);
   let find: Find = made.find;
-  for (const text of scan.texts.keys()) {
+  for (const text of texts.keys()) {
     if (text.startsWith(BEGIN) && text.endsWith(END)) continue;
     find = remember(made.find);
     break;
@@ -149,10 +171,42 @@ export function openScan(scan: SlotScan, plan: Plan): Find {
   return find;
 }
 
-function keywordsOf(texts: ReadonlyMap<string, readonly number[]> | undefined, rules: number): Plan['keywords'] {
+function mergedTexts(a: SlotScan['texts'], b: SlotScan['texts']): Map<string, readonly number[]> {
+  const texts = new Map(a);
+  for (const [text, users] of b) texts.set(text, [...(texts.get(text) ?? []), ...users]);
+  return texts;
+}
+
+/** Larger sets of keywords are searched for apart: a copy in the search of each field would cost more than it saves. */
+const MERGED_MAX = 64;
+
+function keywordsOf(texts: ReadonlyMap<string, readonly number[]> | undefined, rules: number): Keywords | null {
   if (texts === undefined) return null;
   const { find, charsMin } = createScan(texts, rules);
-  return { find, memo: remember(find), charsMin };
+  return { texts, merged: texts.size <= MERGED_MAX, find, memo: remember(find), charsMin };
+}
+
+/** Where the searches find their values. */
+function waysOf(scans: readonly SlotScan[], fields: FieldCache): Pick<Plan, 'ways' | 'columns' | 'asked'> {
+  const ways = new Map<string, { first: SlotScan | null; later: SlotScan[] }>();
+  const columns = new Map<string, SlotScan[]>();
+  const asked: SlotScan[] = [];
+  for (const scan of scans) {
+    const source = fields.source(scan.slot);
+    if (source === null || source.time) {
+      asked.push(scan);
+      continue;
+    }
+    const { names, column, columnFirst } = source;
+    for (const [rank, name] of names.entries()) {
+      const way = ways.get(name) ?? { first: null, later: [] };
+      if (rank === 0 && !columnFirst) way.first = scan;
+      else way.later.push(scan);
+      ways.set(name, way);
+    }
+    if (column !== null) columns.set(column, [...(columns.get(column) ?? []), scan]);
+  }
+  return { ways, columns, asked };
 }
 
 /** A plan around the literals that were chosen; `kept` are searches of an earlier one that are still right. */
@@ -160,7 +214,7 @@ function planOf(
   of: Pick<Plan, 'rules' | 'literals' | 'measured' | 'holds'>,
   parts: PlanParts,
   kept: ReadonlyMap<number, SlotScan>,
-  keywords: Plan['keywords'] | undefined,
+  keywords: Keywords | null | undefined,
 ): Plan {
   const tables = tableOf(of.literals, of.rules, parts.fields);
   const scans: SlotScan[] = [];
@@ -169,6 +223,7 @@ function planOf(
     ...of,
     always: of.literals.flatMap((need, i) => (need === null ? [i] : [])),
     scans,
+    ...waysOf(scans, parts.fields),
     keywords: keywords === undefined ? keywordsOf(tables.get(KEYWORDS), of.rules.length) : keywords,
     stamp: new Uint32Array(of.rules.length),
     events: 0,
@@ -235,14 +290,13 @@ export function learn(plan: Plan, parts: PlanParts): Plan {
     for (const { field } of [...chosen, ...(better ?? [])]) changed.add(slotOf(field, rule, parts.fields));
     return better;
   });
-  const kept = new Map(plan.scans.flatMap((scan) => (changed.has(scan.slot) ? [] : [[scan.slot, scan]])));
+  // Searches of fields look for keywords too: with other keywords all are made anew.
+  const words = changed.has(KEYWORDS);
+  const kept = words
+    ? NO_SCANS
+    : new Map(plan.scans.flatMap((scan) => (changed.has(scan.slot) ? [] : [[scan.slot, scan]])));
   const { rules, measured, holds } = plan;
-  const next = planOf(
-    { rules, literals, measured, holds },
-    parts,
-    kept,
-    changed.has(KEYWORDS) ? undefined : plan.keywords,
-  );
+  const next = planOf({ rules, literals, measured, holds }, parts, kept, words ? undefined : plan.keywords);
   next.events = plan.events;
   next.learnAt = plan.learnAt;
   return next;
