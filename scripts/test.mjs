@@ -53,6 +53,23 @@ const PEERS = {
   postfix: 'postfix',
   named: 'bind9',
   'dnssec-signzone': 'bind9-utils',
+  debsecan: 'debsecan',
+  rpm: 'rpm',
+  dovecot: 'dovecot-imapd',
+  '../lib/dovecot/pop3-login': 'dovecot-pop3d',
+  prosody: 'prosody',
+  xrdp: 'xrdp',
+  Xtigervnc: 'tigervnc-standalone-server',
+  memcached: 'memcached',
+  Orthanc: 'orthanc',
+  etcd: 'etcd-server',
+  cupsd: 'cups-daemon',
+  'nats-server': 'nats-server',
+  kamailio: 'kamailio',
+  '../lib/ipsec/charon': 'strongswan-charon',
+  ntpd: 'ntpsec',
+  mariadbd: 'mariadb-server-core',
+  pg_createcluster: 'postgresql',
 };
 const PATHS = [...(process.env.PATH ?? '').split(':'), '/usr/sbin', '/sbin', '/usr/local/sbin'];
 const has = (program) => PATHS.some((path) => path && existsSync(join(path, program)));

@@ -18,7 +18,11 @@ let rooms: Room[];
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'asepsis-check-'));
   store = await openStore({ dataDir: folder, clock: systemClock });
-  rooms = [createPatching, createPerimeter, createAccess].map((create) => create({ store, clock: systemClock }));
+  const thread = new URL('./main-patching-worker.ts', import.meta.url);
+  rooms = [
+    createPatching({ store, clock: systemClock, thread }),
+    ...[createPerimeter, createAccess].map((create) => create({ store, clock: systemClock })),
+  ];
 });
 afterAll(async () => {
   await store.close();

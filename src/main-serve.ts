@@ -55,6 +55,7 @@ const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
 export const EXERCISE_CAPTURES = 'captures';
 /** The rules that come with Asepsis. */
 const OWN_RULES = join(ROOT, 'rules');
+const PATCHING_THREAD = new URL('./main-patching-worker.ts', import.meta.url);
 const CONSOLE = join(ROOT, 'dist', 'console');
 
 export interface ServeOptions {
@@ -79,7 +80,7 @@ export function openRooms(
 ): Room[] {
   const clock = systemClock;
   return [
-    createPatching({ store, clock }),
+    createPatching({ store, clock, thread: PATCHING_THREAD }),
     createPerimeter({ store, clock }),
     createAccess({ store, clock }),
     createDetection({ store, clock, engine, ownRules: OWN_RULES }),

@@ -64,7 +64,7 @@ test.skipIf(!canAttack)('hydra against sshd becomes one incident that names both
   const hydra = spawn(
     'hydra',
     ['-l', 'root', '-P', words, '-t', '8', '-I', '-s', String(sshd.port), '127.0.0.1', 'ssh'],
-    { stdio: 'ignore' },
+    { stdio: 'ignore', cwd: folder.path },
   );
 
   const incident = await eventually(

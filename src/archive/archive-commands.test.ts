@@ -1,6 +1,6 @@
 /** The commands as people call them: output, exit codes, and errors for what is not there. */
 
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
@@ -71,8 +71,15 @@ test('hunt prints matches and verify proves the archive', async () => {
 
 test('says what is wrong', async () => {
   await expect(run('hunt', 'x')).rejects.toMatchObject({ code: 'NOT_FOUND' });
+  await mkdir(join(data, 'archive'));
   expect(await run('archive', 'verify')).toMatchObject({
     exit: 1,
     out: expect.stringContaining('there is no manifest'),
   });
+});
+
+test('verify of a folder without an archive says so, unless somebody expects one', async () => {
+  await expect(run('archive', 'verify')).rejects.toMatchObject({ code: 'NOT_FOUND' });
+  const noted = await run('archive', 'verify', '--expect', `1:${'0'.repeat(64)}`);
+  expect(noted).toMatchObject({ exit: 1, out: expect.stringContaining('Not as it was written') });
 });

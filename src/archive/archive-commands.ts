@@ -1,5 +1,6 @@
 /** `asepsis archive verify` and `asepsis hunt QUERY`. */
 
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import {
@@ -91,8 +92,12 @@ interface VerifyOptions {
 }
 
 async function verify(options: VerifyOptions, terminal: Terminal): Promise<number> {
+  const dir = archiveFolder(options.data);
+  // Who noted a last line expects an archive: then none at all is the fault that he looks for.
+  if (options.expect === undefined && !existsSync(dir))
+    throw new AsepsisError('NOT_FOUND', `There is no archive in ${options.data}.`);
   const onProgress = (done: number, all: number) => terminal.progress(`${done} of ${all} files`);
-  const proof = await verifyArchive(archiveFolder(options.data), onProgress, options.expect);
+  const proof = await verifyArchive(dir, onProgress, options.expect);
   if (options.json) terminal.out(`${JSON.stringify(proof)}\n`);
   else {
     for (const fault of proof.faults) terminal.out(`${fault}\n`);

@@ -10,6 +10,7 @@ import { patchLists, useAnswer, useSession } from './api-queries.ts';
 import { CopyLine } from './copy-line.tsx';
 import { useKeys } from './keys.ts';
 import { Problem, Waiting } from './notice.tsx';
+import { PatchingClocks } from './patching-clocks.tsx';
 import { Severity } from './severity.tsx';
 import { texts } from './texts.ts';
 import { localDate, Moment } from './time.tsx';
@@ -65,7 +66,9 @@ export function FindingDetail({ id }: { id: string }) {
   const role = useSession()?.person?.role;
   const work = useFindingWork(finding);
   const [accepting, setAccepting] = useState(false);
-  const mayAccept = (role === 'lead' || role === 'administrator') && finding?.state === 'open';
+  const patching = finding?.room === 'patching';
+  // Patching has exceptions, which say as well what protects meanwhile.
+  const mayAccept = !patching && (role === 'lead' || role === 'administrator') && finding?.state === 'open';
   useKeys({ x: mayAccept ? () => setAccepting(true) : undefined });
   if (!finding) return error ? <Problem error={error} retry={() => void refetch()} /> : <Waiting rows={12} />;
   return (
@@ -107,7 +110,8 @@ export function FindingDetail({ id }: { id: string }) {
           <Button onClick={() => void work.reopen()}>{t.reopen}</Button>
         )}
       </p>
-      {finding.state === 'open' && !mayAccept && <p className="dim">{t.leadOnly}</p>}
+      {patching && finding.state !== 'fixed' && <PatchingClocks finding={finding} />}
+      {finding.state === 'open' && !patching && !mayAccept && <p className="dim">{t.leadOnly}</p>}
       {accepting && mayAccept && <AcceptForm accept={work.accept} onDone={() => setAccepting(false)} />}
       <h3>{t.evidence}</h3>
       <EvidenceList evidence={finding.fixed_by ? [...finding.evidence, finding.fixed_by] : finding.evidence} />

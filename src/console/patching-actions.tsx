@@ -3,9 +3,10 @@
 import { Button, Checkbox } from '@mantine/core';
 import { Link, useNavigate } from '@tanstack/react-router';
 import { useState } from 'react';
-import { useAnswer } from './api-queries.ts';
+import { useAnswer, useSession } from './api-queries.ts';
 import { Empty, Problem, Waiting } from './notice.tsx';
 import { takeChosen } from './patching-chosen.ts';
+import { ExceptionForm } from './patching-exception-form.tsx';
 import type { ActionRow } from './patching-types.ts';
 import { Severity } from './severity.tsx';
 import { texts } from './texts.ts';
@@ -61,6 +62,7 @@ export default function PatchingActions() {
               <p>{action.how}</p>
               <p className="mono">{action.rollback}</p>
             </details>
+            <ActionException action={action} onDone={() => void refetch()} />
             <p>
               <Link to="/findings" search={{ view: 'list', room: 'patching', text: action.title.slice(0, 40) }}>
                 {texts.findings.closes(action.findings, action.assets)}
@@ -71,4 +73,25 @@ export default function PatchingActions() {
       </ol>
     </>
   );
+}
+
+/** For all findings of an action at once, where it cannot be done for a while. */
+function ActionException({ action, onDone }: { action: ActionRow; onDone: () => void }) {
+  const [open, setOpen] = useState(false);
+  const role = useSession()?.person?.role;
+  if (role !== 'lead' && role !== 'administrator') return null;
+  const label = texts.patching.exceptions.of(action.title);
+  if (!open)
+    return (
+      <p>
+        <Button aria-label={label} onClick={() => setOpen(true)}>
+          {texts.patching.clocks.exception}
+        </Button>
+      </p>
+    );
+  const done = () => {
+    setOpen(false);
+    onDone();
+  };
+  return <ExceptionForm what={{ action: action.id }} label={label} onDone={done} />;
 }

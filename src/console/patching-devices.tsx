@@ -6,11 +6,12 @@ import { Link } from '@tanstack/react-router';
 import { useState } from 'react';
 import type { Finding } from '../core/records.ts';
 import { api, withParams } from './api-client.ts';
-import { useAnswer } from './api-queries.ts';
+import { useAnswer, useSession } from './api-queries.ts';
 import type { Page } from './api-types.ts';
 import { Empty, Problem, Waiting } from './notice.tsx';
 import { Severity } from './severity.tsx';
 import { texts } from './texts.ts';
+import { didIt } from './undo.ts';
 
 const t = texts.patching.devices;
 const pathOf = (kind: string) => withParams('/v1/findings', { room: 'patching', kind, state: 'open', limit: 500 });
@@ -60,22 +61,32 @@ export default function PatchingDevices() {
   );
 }
 
+const ANSWERS = ['affected', 'not affected', 'unknown'] as const;
+
 function Question({ finding }: { finding: Finding }) {
   const client = useQueryClient();
   const [note, setNote] = useState('');
+  const [saidBy, setSaidBy] = useState('');
+  const [tried, setTried] = useState(false);
   const [error, setError] = useState<unknown>(null);
-  const answer = async (affected: boolean) => {
+  const role = useSession()?.person?.role;
+  const device = finding.asset.name;
+  const say = async (answer: (typeof ANSWERS)[number]) => {
     setError(null);
+    setTried(true);
+    if (saidBy.trim().length < 2) return;
     try {
-      await api.post(`/v1/patching/questions/${finding.id}`, { affected, note });
+      await api.post(`/v1/patching/questions/${finding.id}`, { answer, said_by: saidBy.trim(), note: note.trim() });
+      didIt(t.answered(device, t.answers[answer]));
+      setNote('');
+      setTried(false);
       for (const path of [QUESTIONS, AFFECTED]) await client.invalidateQueries({ queryKey: ['answer', path] });
     } catch (problem) {
       setError(problem);
     }
   };
-  const device = finding.asset.name;
   return (
-    <li>
+    <li aria-label={finding.title}>
       <p>
         <strong>{finding.detail ?? finding.title}</strong>
       </p>
@@ -83,20 +94,28 @@ function Question({ finding }: { finding: Finding }) {
         {finding.evidence[0]?.what} · {t.words}: {String(finding.evidence[0]?.data?.words ?? '')}
       </p>
       <Problem error={error} />
-      <div className="line">
-        <TextInput
-          label={t.note}
-          value={note}
-          maxLength={1000}
-          onChange={(event) => setNote(event.currentTarget.value)}
-        />
-        <Button aria-label={t.answerFor(device, true)} onClick={() => void answer(true)}>
-          {t.yes}
-        </Button>
-        <Button aria-label={t.answerFor(device, false)} onClick={() => void answer(false)}>
-          {t.no}
-        </Button>
-      </div>
+      {role !== 'viewer' && (
+        <div className="line line-end">
+          <TextInput
+            label={t.saidBy}
+            value={saidBy}
+            maxLength={200}
+            error={tried && saidBy.trim().length < 2 ? t.saidByMissing : undefined}
+            onChange={(event) => setSaidBy(event.currentTarget.value)}
+          />
+          <TextInput
+            label={t.note}
+            value={note}
+            maxLength={1000}
+            onChange={(event) => setNote(event.currentTarget.value)}
+          />
+          {ANSWERS.map((answer) => (
+            <Button key={answer} aria-label={t.answerFor(device, t.answers[answer])} onClick={() => void say(answer)}>
+              {t.answers[answer]}
+            </Button>
+          ))}
+        </div>
+      )}
     </li>
   );
 }

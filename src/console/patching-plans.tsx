@@ -9,6 +9,7 @@ import { useAnswer } from './api-queries.ts';
 import { useFilters } from './filters.ts';
 import { Empty, Problem, Waiting } from './notice.tsx';
 import { chosenActions, takeChosen } from './patching-chosen.ts';
+import { PatchingPairs } from './patching-pairs.tsx';
 import { PatchingPlan } from './patching-plan.tsx';
 import type { PlanAnswer, PlanRow, WindowRow } from './patching-types.ts';
 import { texts } from './texts.ts';
@@ -27,6 +28,7 @@ export default function PatchingPlans() {
       <PlanList />
       <Times kind="windows" title={t.title} />
       <Times kind="blackouts" title={t.blackouts} />
+      <PatchingPairs />
     </>
   );
 }
@@ -128,7 +130,9 @@ function Times({ kind, title }: { kind: keyof typeof PATHS; title: string }) {
           <li key={one.id} className="line">
             <strong>{one.name}</strong> <Moment at={one.starts} /> – <Moment at={one.ends} />
             {one.repeat_days !== null && <span className="dim"> {t.every(one.repeat_days)}</span>}
-            {one.scope.departments.length > 0 && <span className="dim"> {one.scope.departments.join(', ')}</span>}
+            <span className="dim">
+              {[...one.scope.departments, ...one.scope.classes, ...one.scope.assets].join(', ') || t.allScope}
+            </span>
             <Button aria-label={t.remove(one.name)} onClick={() => void remove(one.id)}>
               {t.removeShort}
             </Button>
@@ -145,6 +149,13 @@ const localNow = (plusHours: number) => {
   return new Date(at.getTime() - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
 };
 
+const OPTIONAL = new Set<string>(['repeat', 'departments', 'classes', 'assets']);
+const listOf = (text: string): string[] =>
+  text
+    .split(',')
+    .map((one) => one.trim())
+    .filter(Boolean);
+
 function AddTime({ kind, onAdded }: { kind: keyof typeof PATHS; onAdded: () => void }) {
   const [form, setForm] = useState({
     name: '',
@@ -153,6 +164,8 @@ function AddTime({ kind, onAdded }: { kind: keyof typeof PATHS; onAdded: () => v
     repeat: '',
     parallel: '4',
     departments: '',
+    classes: '',
+    assets: '',
   });
   const [error, setError] = useState<unknown>(null);
   const field = (key: keyof typeof form, label: string, type = 'text') => (
@@ -161,8 +174,8 @@ function AddTime({ kind, onAdded }: { kind: keyof typeof PATHS; onAdded: () => v
       label={label}
       type={type}
       value={form[key]}
-      maxLength={200}
-      required={key !== 'repeat' && key !== 'departments'}
+      maxLength={1000}
+      required={!OPTIONAL.has(key)}
       onChange={(event) => setForm({ ...form, [key]: event.currentTarget.value })}
     />
   );
@@ -176,12 +189,9 @@ function AddTime({ kind, onAdded }: { kind: keyof typeof PATHS; onAdded: () => v
         repeat_days: form.repeat === '' ? null : Number(form.repeat),
         ...(kind === 'windows' ? { parallel: Number(form.parallel) } : {}),
         scope: {
-          departments: form.departments
-            .split(',')
-            .map((one) => one.trim())
-            .filter(Boolean),
-          assets: [],
-          classes: [],
+          departments: listOf(form.departments),
+          classes: listOf(form.classes),
+          assets: listOf(form.assets),
         },
       });
       setForm({ ...form, name: '' });
@@ -207,6 +217,8 @@ function AddTime({ kind, onAdded }: { kind: keyof typeof PATHS; onAdded: () => v
         {field('repeat', t.repeat, 'number')}
         {kind === 'windows' && field('parallel', t.parallel, 'number')}
         {field('departments', t.departments)}
+        {field('classes', t.classes)}
+        {field('assets', t.assets)}
         <Button type="submit">{t.add}</Button>
       </form>
     </details>

@@ -25,7 +25,11 @@ export interface WindowRow {
   readonly starts: string;
   readonly ends: string;
   readonly repeat_days: number | null;
-  readonly scope: { readonly departments: readonly string[] };
+  readonly scope: {
+    readonly departments: readonly string[];
+    readonly classes: readonly string[];
+    readonly assets: readonly string[];
+  };
 }
 
 export interface PlanRow {

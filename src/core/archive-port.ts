@@ -36,8 +36,8 @@ export interface ArchiveVerdict {
 
 /** What the pipeline writes to. */
 export interface ArchiveWriter {
-  /** Takes events of blocks up to `seq`; resolves when memory allows more (back-pressure). */
-  append(events: readonly DecodedEvent[], seq: number): Promise<void>;
+  /** Takes events of blocks up to `seq`, read once to their end; resolves when memory allows more (back-pressure). */
+  append(events: Iterable<DecodedEvent>, seq: number): Promise<void>;
   /** Highest block sequence whose events are all durable in the archive. */
   readonly durableSeq: number;
   /** Makes everything appended so far durable and searchable. */

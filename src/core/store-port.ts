@@ -69,8 +69,10 @@ export interface FindingStore {
   /**
    * Records what a room saw: new identity → new finding; known → longer life and newer evidence; fixed → re-opened.
    * Identity is room + kind + asset name + key. Answers the findings as they are now.
+   * @param whole each observation says all there is to say: its evidence and date replace those of before. Otherwise evidence
+   *   is added, and a date to fix it by does not move away.
    */
-  observe(observations: readonly FindingObservation[], at: Rfc3339): Promise<readonly Finding[]>;
+  observe(observations: readonly FindingObservation[], at: Rfc3339, whole?: boolean): Promise<readonly Finding[]>;
   /** Fixed, proven by new evidence. */
   fix(id: FindingId, proof: Evidence, at: Rfc3339): Promise<Finding | null>;
   /**

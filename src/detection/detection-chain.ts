@@ -2,6 +2,7 @@
 
 import type { DecodedEvent, SourceId } from '../core/index.ts';
 import { type Correlator, createCorrelator, type Fired } from './detection-correlate.ts';
+import { createFollowLogs, type FollowLogs } from './detection-follow.ts';
 import type { HashKey } from './detection-hash.ts';
 import type { KeyMakers } from './detection-key.ts';
 import { DETECTION_LIMITS as LIMIT } from './detection-limits.ts';
@@ -29,6 +30,7 @@ export interface Chain {
   readonly nodes: readonly Node[];
   readonly correlators: readonly Correlator[];
   readonly watermark: Watermark;
+  readonly followers: FollowLogs;
   /** Tells the time of an event that comes, whether or not a rule matches it; judges what is due then. */
   see(event: DecodedEvent): void;
   /** Counts an event that the detection at `index` matched. */
@@ -42,7 +44,7 @@ export interface Chain {
 }
 
 /** Detection rules first, in the matcher's order, then correlations; each knows which correlations look at it. */
-function connect(rules: readonly Rule[], o: { latenessMs: number; hash: HashKey }) {
+function connect(rules: readonly Rule[], o: { latenessMs: number; hash: HashKey; followers: FollowLogs }) {
   const detections = rules.filter((rule) => rule.kind === 'detection');
   const correlations = rules.filter((rule) => rule.kind === 'correlation');
   const ordered: Rule[] = [...detections, ...correlations];
@@ -119,7 +121,8 @@ export function createChain(
     skip: (node: number) => boolean;
   },
 ): Chain {
-  const { detections, nodes } = connect(rules, o);
+  const followers = createFollowLogs(o.hash, o.latenessMs);
+  const { detections, nodes } = connect(rules, { ...o, followers });
   const order = nodes.flatMap(({ correlator }, node) => (correlator ? [{ node, correlator }] : []));
   const correlators = order.map(({ correlator }) => correlator);
   const watermark = createWatermark(o.latenessMs);
@@ -193,6 +196,7 @@ export function createChain(
     nodes,
     correlators,
     watermark,
+    followers,
     see: (event) => {
       last = event;
       eventMs = watermark.see(event);

@@ -11,6 +11,8 @@ import type { DecodedEvent } from '../core/index.ts';
 import { closeWindows, firstClose, onlyRises, type WindowKind } from './detection-closing.ts';
 import { createDueList } from './detection-due.ts';
 import { judgeValues, silences, takeValue } from './detection-expect.ts';
+import type { FollowLogs } from './detection-follow.ts';
+import { createFollowing } from './detection-following.ts';
 import {
   createGroupTable,
   detached,
@@ -122,7 +124,7 @@ export function createCorrelator(
   rule: CorrelationRule,
   members: readonly Rule[],
   shared: KeyMakers,
-  o: { latenessMs: number; hash: HashKey },
+  o: { latenessMs: number; hash: HashKey; followers: FollowLogs },
 ): Correlator {
   const table = createGroupTable(LIMIT.groupsMax);
   const need = needed(rule.bounds);
@@ -140,7 +142,7 @@ export function createCorrelator(
   const { timespanMs } = rule;
   const hashed = rule.type === 'value_count';
   const numbers = rule.type.startsWith('value_') && !hashed;
-  const chain = rule.type === 'temporal_ordered';
+  const follow = rule.type === 'temporal_ordered' ? createFollowing(rule, members, makers, o) : null;
   let late = 0;
   let armedMs: number | null = null;
 
@@ -356,15 +358,21 @@ export function createCorrelator(
       if (found === null) return NOTHING;
       const key = maker.key(event);
       let group = table.get(key);
-      if (group === undefined) group = open(label, key, event.receivedMs);
-      else if (mode !== 'closing' && ms <= latestMs(group) - timespanMs - latenessMs) {
+      const opens = group === undefined;
+      if (group === undefined) {
+        if (follow !== null && member > 0) {
+          follow.keep(event, ms, member, normFirst);
+          return NOTHING;
+        }
+        group = open(label, key, event.receivedMs);
+      } else if (mode !== 'closing' && ms <= latestMs(group) - timespanMs - latenessMs) {
         late++;
         return NOTHING;
       }
       const before = groupBytes(key, group);
-      group.touchedSec = toSec(event.receivedMs);
-      // A chain begins with its first rule: groups of what only may follow would be most of the log-ins of a day.
-      if (!chain || member === 0) group.opened = true;
+      // What only follows keeps no chain alive that has long been over.
+      if (follow === null || member === 0) group.touchedSec = toSec(event.receivedMs);
+      if (opens) follow?.recall(group, key, ms);
       const { norm } = event;
       if (latestMs(group) < ms - timespanMs) group.seen = null;
       witness(group, 'a', norm.src_ip);
@@ -379,6 +387,7 @@ export function createCorrelator(
         out = judged.said.map((one) => fire(group as Group, key, one.reached, one.ms, 1, one.note));
         schedule(group, key, judged.nextMs);
       } else schedule(group, key, takeValue(group, entry, found.text, timespanMs));
+      if (out.length > 0) group.touchedSec = toSec(event.receivedMs);
       table.grew(groupBytes(key, group) - before);
       return out;
     },
@@ -387,8 +396,7 @@ export function createCorrelator(
     sweep: (nowMs) => {
       const span = mode === 'missing' ? Number.POSITIVE_INFINITY : timespanMs + timespanMs / 8;
       const beforeSec = toSec(Math.max(0, nowMs - span - latenessMs));
-      const unopenedSec = toSec(nowMs - latenessMs);
-      table.sweep((group) => group.touchedSec < (group.opened ? beforeSec : unopenedSec) && group.more?.dueMs == null);
+      table.sweep((group) => group.touchedSec < beforeSec && group.more?.dueMs == null);
     },
     reschedule: () => {
       for (const [key, group] of table.entries()) if (group.more?.dueMs != null) due.put(group.more.dueMs, key);

@@ -155,6 +155,7 @@ export function createEngine(rules: readonly Rule[], o: EngineOptions): Engine {
     snapshot: () => {
       const writer = createWriter();
       chain.watermark.write(writer);
+      chain.followers.write(writer);
       if (risk) risk.write(writer);
       else writer.number(0);
       return writeSnapshot(chain.correlators, writer.bytes());
@@ -166,6 +167,7 @@ export function createEngine(rules: readonly Rule[], o: EngineOptions): Engine {
         if (read.rest.length > 0) {
           const reader = createReader(read.rest);
           chain.watermark.read(reader);
+          chain.followers.read(reader);
           risk?.read(reader);
         }
       } catch (error) {
@@ -190,8 +192,8 @@ export function createEngine(rules: readonly Rule[], o: EngineOptions): Engine {
           reason,
         })),
         groups: total(({ table }) => table.size),
-        bytes: total(({ table }) => table.bytes),
-        evicted: total(({ table }) => table.evicted) + (risk?.evicted ?? 0),
+        bytes: total(({ table }) => table.bytes) + chain.followers.bytes,
+        evicted: total(({ table }) => table.evicted) + chain.followers.evicted + (risk?.evicted ?? 0),
         late: total(({ late }) => late()),
         watermarkMs: Number.isFinite(chain.watermark.ms) ? chain.watermark.ms : null,
         sources: chain.watermark.sources(),

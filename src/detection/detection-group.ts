@@ -49,8 +49,6 @@ export interface Group {
   seen: string[] | null;
   /** Arrival of the last event in seconds since `EPOCH_SEC`: idle is judged by our clock, not by the events'. */
   touchedSec: number;
-  /** Whether an event came with which the correlation can begin; others are kept for the lateness only. */
-  opened: boolean;
   more: GroupMore | null;
 }
 
@@ -65,7 +63,7 @@ export const toSec = (ms: number): number => Math.floor(ms / 1000) - EPOCH_SEC;
 export const detached = (text: string): string => ` ${text}`.slice(1);
 
 export function newGroup(label: string, nowMs: number): Group {
-  return { label, log: [], seen: null, touchedSec: toSec(nowMs), opened: false, more: null };
+  return { label, log: [], seen: null, touchedSec: toSec(nowMs), more: null };
 }
 
 export function moreOf(group: Group): GroupMore {

@@ -41,6 +41,10 @@ export const DETECTION_LIMITS = {
   silenceRepeatsMax: 7,
   /** Events or values remembered of one group. */
   groupEntriesMax: 4096,
+  /** Events remembered of one rule that follows in chains: five minutes of 218 a second, one minute of 1,000. */
+  followEventsMax: 65_536,
+  /** Names among them; older ones are forgotten when more come. */
+  followNamesMax: 65_536,
   /** Entities remembered of one group for the alert's sentence. */
   groupEntitiesMax: 24,
   /** Groups looked at in one tick for what is over. */

@@ -66,6 +66,8 @@ const KINDS: readonly [name: string, rule: string, own: string][] = [
   ['several fields', 'type: value_count, rules: [a], timespan: 30s, condition: { field: [v, n], gte: 4 }', ''],
   ['temporal', 'type: temporal, rules: [a, b], timespan: 30s', ''],
   ['temporal_ordered', 'type: temporal_ordered, rules: [a, b], timespan: 30s', ''],
+  ['temporal_ordered, mostly what follows', 'type: temporal_ordered, rules: [b, a], timespan: 30s', ''],
+  ['temporal_ordered, three', 'type: temporal_ordered, rules: [a, b, a], timespan: 30s', ''],
   ['value_sum', 'type: value_sum, rules: [a], timespan: 30s, condition: { field: n, gte: 12 }', ''],
 ];
 const EXACT: readonly [name: string, rule: string, own: string][] = [

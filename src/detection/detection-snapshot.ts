@@ -5,7 +5,7 @@ import type { Correlator } from './detection-correlate.ts';
 import { type Group, memberAt, moreOf, newGroup, STRIDE } from './detection-group.ts';
 import { DETECTION_LIMITS as LIMIT } from './detection-limits.ts';
 
-const MAGIC = 'asepsis-detection-2';
+const MAGIC = 'asepsis-detection-3';
 
 function writeGroup(writer: Writer, key: string, group: Group): void {
   const { log, seen, more } = group;
@@ -21,7 +21,7 @@ function writeGroup(writer: Writer, key: string, group: Group): void {
   }
   writer.number(seen?.length ?? 0);
   for (const name of seen ?? []) writer.text(name);
-  writer.number((group.opened ? 1 : 0) + (more === null ? 0 : 2));
+  writer.number(more === null ? 0 : 1);
   if (more === null) return;
   writer.number(more.alerts.length);
   for (const ms of more.alerts) writer.float(ms);
@@ -70,9 +70,7 @@ function readGroup(reader: Reader, members: readonly number[]): { key: string; g
   }
   group.log = log.length <= 8 * STRIDE ? log.slice() : log;
   for (let n = count(LIMIT.groupEntitiesMax); n > 0; n--) group.seen = (group.seen ?? []).concat(reader.text());
-  const flags = reader.number();
-  group.opened = (flags & 1) === 1;
-  if ((flags & 2) === 0) return { key, group };
+  if (reader.number() === 0) return { key, group };
   const more = moreOf(group);
   for (let n = count(LIMIT.groupEntriesMax); n > 0; n--) more.alerts.push(reader.float());
   more.dirtyMs = time();

@@ -63,6 +63,9 @@ export function publicKeyOf(text: string): KeyObject {
   throw new AsepsisError('BAD_REQUEST', 'That is no Ed25519 public key (PEM, or base64 as `feeds key` prints it).');
 }
 
+/** The same key always as the same text. */
+export const publicTextOf = (text: string): string => publicText(publicKeyOf(text));
+
 export async function exportBundle(library: FeedLibrary, privateKey: KeyObject, target: string): Promise<BundleHead> {
   const current = await library.current();
   if (current === null) throw new AsepsisError('NOT_FOUND', 'There are no feeds yet; run asepsis patch feeds update.');
@@ -77,6 +80,8 @@ export async function exportBundle(library: FeedLibrary, privateKey: KeyObject, 
   const line = Buffer.from(JSON.stringify(head));
   const temporary = `${target}.new`;
   const out = createWriteStream(temporary, { mode: 0o644, flush: true });
+  // The write that fails says so itself; without a listener the process would end.
+  out.on('error', () => undefined);
   const write = (bytes: Uint8Array | string) =>
     new Promise<void>((resolve, reject) => out.write(bytes, (error) => (error ? reject(error) : resolve())));
   try {
@@ -110,6 +115,7 @@ export async function importBundle(
   trusted: readonly KeyObject[],
   now: string,
   allowOlder = false,
+  progress: (sentence: string) => void = () => {},
 ): Promise<Generation> {
   const { head, key, start } = await readHead(source, trusted);
   const current = await library.current();
@@ -123,6 +129,7 @@ export async function importBundle(
   return library.build(fingerprint(publicText(key)), head.made > now ? now : head.made, async (folder) => {
     let at = start;
     for (const part of head.parts) {
+      progress(`${((at - start) / 1048576).toFixed(0)} of ${(total / 1048576).toFixed(0)} MB checked`);
       const path = join(folder, part.path);
       await mkdir(dirname(path), { recursive: true, mode: 0o700 });
       if (part.bytes === 0) await writeFile(path, '', { mode: 0o600 });
@@ -136,6 +143,7 @@ export async function importBundle(
 async function copyPart(source: string, at: number, part: BundlePart, path: string): Promise<void> {
   const hash = createHash('sha256');
   const out = createWriteStream(path, { mode: 0o600, flush: true });
+  out.on('error', () => undefined);
   for await (const chunk of createReadStream(source, { start: at, end: at + part.bytes - 1 })) {
     hash.update(chunk as Buffer);
     await new Promise<void>((resolve, reject) => out.write(chunk, (error) => (error ? reject(error) : resolve())));

@@ -83,12 +83,28 @@ test('affected with a deadline, a question, its answers, and a device that was r
   expect(questions.map((one) => one.asset.name).sort()).toEqual(['P-2', 'P-3']);
   expect(questions[0]?.detail).toContain('Which version does');
 
-  // P-2 is looked at: affected. P-3: not.
+  // Nobody can tell yet: the question stays, with who was asked.
   const at = new Date().toISOString();
+  const first = questions[0];
+  if (!first) throw new Error('no question');
+  await writeAnswer(store, first.asset.id as string, {
+    advisory: 'ICSMA-26-001-01',
+    answer: 'unknown',
+    note: 'The device is at the ward.',
+    said_by: 'J. Doe',
+    by: 'lead',
+    at,
+  });
+  await service.judgeAll();
+  const still = (await list('device-advisory-question')).find((one) => one.id === first.id);
+  expect(still?.detail).toMatch(/Which version does .* J\. Doe answered on .*: unknown\. The device is at the ward\./);
+
+  // P-2 is looked at: affected. P-3: not.
   for (const question of questions)
     await writeAnswer(store, question.asset.id as string, {
       advisory: 'ICSMA-26-001-01',
-      affected: question.asset.name === 'P-2',
+      answer: question.asset.name === 'P-2' ? 'affected' : 'not affected',
+      said_by: 'biomed',
       note: 'Looked at the screen.',
       by: 'biomed',
       at,

@@ -14,9 +14,18 @@ import {
   rfc3339,
   type TypedApp,
 } from '../core/index.ts';
+import { detectedMsOf, pauseOf } from './patching-life.ts';
 import { exposureOf, type PauseRecord, readPauses, readPolicy, writePause } from './patching-records.ts';
 import type { PatchingDeps } from './patching-routes.ts';
-import { type Clock, DEFAULT_POLICY, type Decision, decide, pausedDue, UNKNOWN_CONTEXT } from './policy/index.ts';
+import {
+  type Clock,
+  DEFAULT_POLICY,
+  type Decision,
+  decide,
+  type Pause,
+  pausedDue,
+  UNKNOWN_CONTEXT,
+} from './policy/index.ts';
 
 const tags = ['patching'];
 const ClockSchema = Type.Object({
@@ -42,7 +51,7 @@ const Answer = Type.Object({
   pauses: Type.Array(PauseSchema),
 });
 
-export function clockRoutes(app: TypedApp, { services, desk }: PatchingDeps): void {
+export function clockRoutes(app: TypedApp, { services, bench, desk }: PatchingDeps): void {
   const { store, clock } = services;
   const params = Type.Object({ id: FindingIdSchema });
   const read = async (id: string) => {
@@ -54,17 +63,13 @@ export function clockRoutes(app: TypedApp, { services, desk }: PatchingDeps): vo
     const asset = finding.asset.id ? await store.assets.get(finding.asset.id) : null;
     const context = asset ? { criticality: asset.criticality, ...(await exposureOf(store, asset)) } : UNKNOWN_CONTEXT;
     const policy = (await readPolicy(store)) ?? DEFAULT_POLICY;
-    const decisions = finding.evidence.map(({ data }) =>
-      decide(factsOf(finding, data ?? {}), context, policy, Date.parse(finding.first_seen)),
-    );
+    const decisions = finding.evidence
+      .filter(({ data }) => typeof data?.vulnerability === 'string')
+      .map(({ data }) => decide(factsOf(finding, data ?? {}), context, policy, detectedMsOf(finding, data)));
     const pauses = await readPauses(store, finding.id);
-    const times = pauses.map((one) => ({
-      fromMs: Date.parse(one.from),
-      toMs: one.to === null ? null : Date.parse(one.to),
-      reason: one.reason,
-      by: one.by,
-    }));
-    const clocks = strictest(decisions)
+    const times = pauses.map(pauseOf);
+    const all = decisions.length > 0 ? strictest(decisions) : ownClock(finding, times, clock.now());
+    const clocks = all
       .map((one) => ({
         rule: one.rule,
         from: one.from,
@@ -107,6 +112,9 @@ export function clockRoutes(app: TypedApp, { services, desk }: PatchingDeps): vo
     },
     async (request) => {
       const finding = await read(request.params.id);
+      const asset = finding.asset.id;
+      if (!PAUSABLE.has(finding.kind) || !asset || finding.state === 'fixed')
+        throw new AsepsisError('BAD_REQUEST', 'That finding has no clock of ours that could stand still.');
       const running = (await readPauses(store, finding.id)).find((one) => one.to === null);
       const now = rfc3339(clock.now());
       if ('end' in request.body) {
@@ -129,10 +137,39 @@ export function clockRoutes(app: TypedApp, { services, desk }: PatchingDeps): vo
         target: finding.id,
         detail: 'end' in request.body ? 'ended' : request.body.reason,
       });
+      // The day that lists and plans go by moves with it.
+      await bench.judgeOne({ asset });
       desk.forget();
-      return answer(finding);
+      return answer(await read(finding.id));
     },
   );
+}
+
+/** Kinds that are judged from inventories and have a deadline. */
+const PAUSABLE = new Set<string>([
+  'missing-update',
+  'no-update-yet',
+  'end-of-life',
+  'device-advisory',
+  'restart-needed',
+]);
+
+/** Where no vulnerability is named, one number of days counts, and the finding's date has it, pauses included. */
+function ownClock(finding: Finding, pauses: readonly Pause[], nowMs: number): Clock[] {
+  if (finding.due === null) return [];
+  const startMs = Date.parse(finding.first_seen);
+  const dueMs = Date.parse(finding.due);
+  const stood = pausedDue({ rule: 'local', startMs, dueMs: Number.MAX_SAFE_INTEGER / 2 }, pauses, nowMs);
+  return [
+    {
+      rule: 'local',
+      from: 'detected',
+      startMs,
+      dueMs: dueMs - (stood - Number.MAX_SAFE_INTEGER / 2),
+      why: 'counted from when it was first seen (local policy)',
+      triage: false,
+    },
+  ];
 }
 
 type Data = Readonly<Record<string, string | number | boolean>>;

@@ -4,13 +4,14 @@ import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { type Command, Option } from 'commander';
 import { AsepsisError, type Config, EXIT, rfc3339, type Store, systemClock, type Terminal } from '../core/index.ts';
-import { type FeedSource, PUBLIC_FEEDS } from './feeds/index.ts';
 import { INVENTORY_FORMATS, type InventoryFormat, type InventoryOptions, readInventory } from './inventories/index.ts';
-import { bundleKey, exportBundle, fingerprint, importBundle, publicKeyOf } from './patching-bundle.ts';
+import { bundleKey, exportBundle, fingerprint, importBundle, publicKeyOf, publicTextOf } from './patching-bundle.ts';
 import { columnPairs } from './patching-columns.ts';
 import { createPatchingDesk } from './patching-desk.ts';
+import { feedSources } from './patching-feed-list.ts';
 import { type Generation, openLibrary } from './patching-library.ts';
 import { ownInventory } from './patching-own.ts';
+import { trustedKeys, trustKey } from './patching-records.ts';
 import { createPatchingService } from './patching-service.ts';
 import { updateFeeds } from './patching-update.ts';
 import { planCalendar, planCsv } from './plan/index.ts';
@@ -28,14 +29,6 @@ interface Where {
 type ImportOptions = Where & InventoryOptions & { source?: string; format?: InventoryFormat; thisMachine?: boolean };
 const DATA = ['-d, --data <folder>', 'the folder that holds everything', './data'] as const;
 const CONFIG = ['-c, --config <file>', 'the configuration (otherwise asepsis.yaml in the data folder)'] as const;
-const TRUSTED = 'patching.trusted-bundle-keys';
-
-/** The usual feeds with what the configuration says otherwise. */
-export function feedSources(config: Config): FeedSource[] {
-  const own = config.patching.feeds;
-  const usual = config.patching.own_feeds_only ? [] : PUBLIC_FEEDS;
-  return [...usual.filter(({ id }) => !own.some((one) => one.id === id)), ...own].filter(({ url }) => url !== '');
-}
 
 export function deskCommands(patch: Command, terminal: Terminal, open: OpenInstallation): void {
   const within = async <T>(o: Where, work: (at: Awaited<ReturnType<OpenInstallation>>) => Promise<T>): Promise<T> => {
@@ -231,9 +224,8 @@ function feedCommands(feeds: Command, terminal: Terminal, within: Within): void 
     .option('--allow-older', 'takes a bundle that is older than what is there')
     .action((file: string, o: Where & { trust?: string; allowOlder?: boolean }) =>
       within(o, async ({ dataDir, store }) => {
-        const keys = new Set(JSON.parse((await store.values.get(TRUSTED)) ?? '[]') as string[]);
         const told = o.trust === undefined ? null : await keyText(o.trust);
-        const trusted = [...keys, ...(told === null ? [] : [told])].map(publicKeyOf);
+        const trusted = [...(await trustedKeys(store)), ...(told === null ? [] : [told])].map(publicKeyOf);
         const generation = await importBundle(
           libraryOf(dataDir),
           file,
@@ -241,7 +233,7 @@ function feedCommands(feeds: Command, terminal: Terminal, within: Within): void 
           rfc3339(systemClock.now()),
           o.allowOlder === true,
         );
-        if (told !== null) await store.values.set(TRUSTED, JSON.stringify([...keys.add(told)]));
+        if (told !== null) await trustKey(store, told);
         show(generation, o.json);
         await judgeAfter(store, dataDir, terminal);
       }),
@@ -256,8 +248,7 @@ function feedCommands(feeds: Command, terminal: Terminal, within: Within): void 
 
 async function keyText(text: string): Promise<string> {
   const file = await readFile(text, 'utf8').catch(() => null);
-  const key = publicKeyOf(file ?? text);
-  return (key.export({ type: 'spki', format: 'der' }) as Buffer).toString('base64');
+  return publicTextOf(file ?? text);
 }
 
 async function judgeAfter(store: Store, dataDir: string, terminal: Terminal): Promise<void> {

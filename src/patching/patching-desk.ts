@@ -33,6 +33,7 @@ import {
 
 export const WINDOWS = 'patching-windows';
 export const BLACKOUTS = 'patching-blackouts';
+export const PAIRS = 'patching-pairs';
 const PLANS = 'patching-plans';
 const DAY_MS = 86_400_000;
 /** Windows that repeat are looked at this far ahead. */
@@ -40,6 +41,13 @@ const AHEAD_DAYS = 120;
 const REPEATS_MAX = 130;
 const CACHE_MS = 10_000;
 const FINDINGS_MAX = 200_000;
+
+/** Assets that stand in for each other, as people named them. */
+export interface PairDoc {
+  readonly id: string;
+  readonly name: string;
+  readonly assets: readonly string[];
+}
 
 interface TaskStatus {
   readonly status: TaskState;
@@ -116,7 +124,9 @@ export function createPatchingDesk({
   async function planAssets(): Promise<(name: string) => PlanAsset> {
     const all = await summaries();
     const byName = new Map([...(await assets()).values()].map((asset) => [asset.name, asset]));
-    return (name) => planAsset(name, byName.get(name), all);
+    const pairs = new Map<string, string>();
+    for (const pair of await readDocs<PairDoc>(store, PAIRS)) for (const name of pair.assets) pairs.set(name, pair.id);
+    return (name) => planAsset(name, byName.get(name), all, pairs.get(name));
   }
   const readPlan = async (id: string) => {
     const record = found(await store.records.get(PLANS, id), 'plan');
@@ -150,6 +160,8 @@ export function createPatchingDesk({
         return timesOf(timed, clock.now());
       }),
     async makePlan({ name, by, windows, actions: wanted }) {
+      // A plan is made of what is open now, not of what a page showed before.
+      cached.clear();
       const chosen = (await actions()).filter((action) => wanted.length === 0 || wanted.includes(action.id));
       const docs = await readDocs<WindowDoc>(store, WINDOWS);
       const usable = docs.filter((doc) => windows.length === 0 || windows.includes(doc.id));
@@ -228,7 +240,13 @@ const speaksOf = (finding: Finding, name: string) =>
         .includes(name),
   ) || finding.key === name;
 
-function planAsset(name: string, asset: Asset | undefined, all: ReadonlyMap<string, AssetSummary>): PlanAsset {
+/** @param told the pair that people named; otherwise what the inventory says */
+function planAsset(
+  name: string,
+  asset: Asset | undefined,
+  all: ReadonlyMap<string, AssetSummary>,
+  told: string | undefined,
+): PlanAsset {
   const summary = asset ? all.get(asset.id) : undefined;
   return {
     id: asset?.id ?? null,
@@ -236,7 +254,7 @@ function planAsset(name: string, asset: Asset | undefined, all: ReadonlyMap<stri
     department: asset?.owner ?? summary?.department ?? null,
     class: asset?.class ?? 'unknown',
     criticality: asset?.criticality ?? 'unknown',
-    pair: summary?.pair ?? null,
+    pair: told ?? summary?.pair ?? null,
   };
 }
 

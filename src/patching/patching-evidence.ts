@@ -13,7 +13,8 @@ import type { Match } from './patching-matcher.ts';
 import type { Package } from './patching-package.ts';
 import type { Vulnerability } from './patching-weigh.ts';
 
-export function evidenceOf(item: Package, one: Vulnerability, seen: Rfc3339): Evidence {
+/** @param detected when the vulnerability was first seen on the asset: clocks count from there */
+export function evidenceOf(item: Package, one: Vulnerability, seen: Rfc3339, detected: Rfc3339): Evidence {
   const match = one.matches.find((candidate) => candidate.fixed === one.fixed) ?? (one.matches[0] as Match);
   const { feed, advisory, affected } = match;
   const notes = [...new Set(one.matches.map((other) => other.affected.note).filter((note) => note !== undefined))];
@@ -31,6 +32,7 @@ export function evidenceOf(item: Package, one: Vulnerability, seen: Rfc3339): Ev
       vulnerability: one.name,
       advisory: advisory.id,
       installed: item.version,
+      detected,
       ...(one.fixed === null ? {} : { fixed: one.fixed }),
       severity: one.basis.startsWith('unknown') ? 'unknown' : one.severity,
       severity_basis: one.basis,

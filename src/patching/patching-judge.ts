@@ -6,11 +6,14 @@ import type { Package } from './patching-package.ts';
 import type { Vulnerability, Weighed } from './patching-weigh.ts';
 import {
   type AssetContext,
+  byDay,
   type Clock,
   DEFAULT_POLICY,
   type Decision,
   decide,
+  type Pause,
   type Policy,
+  pausedDue,
   UNKNOWN_CONTEXT,
 } from './policy/index.ts';
 import { compareVersions } from './versions/index.ts';
@@ -20,17 +23,32 @@ const NAME_MAX = LIMITS.nameCharsMax;
 export type PackageFinding = Omit<FindingObservation, 'asset'>;
 export type PackageKind = 'missing-update' | 'no-update-yet' | 'possible-match' | 'advisory-question';
 
+/** A clock of a finding, with the vulnerability that it runs for. */
+export interface NamedClock extends Clock {
+  readonly name: string;
+  /** How long it stood still, and why. */
+  readonly pausedMs: number;
+  readonly reasons: readonly string[];
+}
+
 /** What a finding is before it is written out; the same object for every host of one context. */
 export interface Verdict {
   readonly kind: PackageKind;
   readonly item: Package;
   readonly all: readonly Vulnerability[];
-  /** The strictest first. */
-  readonly clocks: readonly Clock[];
+  /** Of each rule the one that ends first; the strictest first. */
+  readonly clocks: readonly NamedClock[];
   readonly assumed: readonly string[];
   readonly ssvc: string;
-  /** The vulnerability whose clock is the strictest. */
-  readonly decidedBy: string;
+  /** When each vulnerability was first seen here; null: now. */
+  readonly life: KnownLife | null;
+}
+
+/** What is known of a finding that was there before: since when, and when its clocks stood still. */
+export interface KnownLife {
+  /** Null: it was not there. */
+  detectedMs(vulnerability: string): number | null;
+  readonly pauses: readonly Pause[];
 }
 
 export interface Judging {
@@ -58,7 +76,7 @@ export function judgePackage(
 const decided = new Map<string, Decision>();
 const DECIDED_MAX = 20_000;
 
-function decisionOf(one: Vulnerability, { now, policy, context }: Required<Judging>): Decision {
+function decisionOf(one: Vulnerability, { policy, context }: Required<Judging>, detectedMs: number): Decision {
   const vector = one.matches.find((match) => match.advisory.vector)?.advisory.vector ?? null;
   const { published } = (one.matches[0] as Vulnerability['matches'][number]).advisory;
   const facts = {
@@ -70,12 +88,12 @@ function decisionOf(one: Vulnerability, { now, policy, context }: Required<Judgi
     published,
   };
   if (one.exploited !== null || one.points !== null || policy !== DEFAULT_POLICY)
-    return decide(facts, context, policy, now);
-  const key = `${now}|${one.severity}|${facts.fixable}|${vector}|${published}|${context.exposed}|${context.exposedBy}|${context.criticality}`;
+    return decide(facts, context, policy, detectedMs);
+  const key = `${detectedMs}|${one.severity}|${facts.fixable}|${vector}|${published}|${context.exposed}|${context.exposedBy}|${context.criticality}`;
   const known = decided.get(key);
   if (known) return known;
   if (decided.size >= DECIDED_MAX) decided.clear();
-  const made = decide(facts, context, policy, now);
+  const made = decide(facts, context, policy, detectedMs);
   decided.set(key, made);
   return made;
 }
@@ -86,26 +104,38 @@ function verdict(
   kind: PackageKind,
   item: Package,
   all: readonly Vulnerability[],
-  { now, policy, context }: Required<Judging>,
+  judging: Required<Judging>,
+  life: KnownLife | null = null,
 ): Verdict {
-  let clocks: readonly Clock[] = [];
-  let assumed: readonly string[] = [];
-  let ssvc = 'track';
-  let decidedBy = '';
-  for (const one of all) {
-    const decision = decisionOf(one, { now, policy, context });
-    if (SSVC_ORDER.indexOf(decision.ssvc) > SSVC_ORDER.indexOf(ssvc)) ssvc = decision.ssvc;
-    const [first] = decision.clocks;
-    if (first && (clocks.length === 0 || first.dueMs < (clocks[0] as Clock).dueMs)) {
-      clocks = decision.clocks;
-      assumed = decision.assumed;
-      decidedBy = one.name;
-    }
-  }
   // What is only guessed, or cannot be told, is a question and has no deadline of ours.
   const sure = kind === 'missing-update' || kind === 'no-update-yet';
-  return { kind, item, all, clocks: sure ? clocks : [], assumed, ssvc, decidedBy };
+  let ssvc = 'track';
+  const best: NamedClock[] = [];
+  const assumed = new Set<string>();
+  for (const one of all) {
+    const detectedMs = life?.detectedMs(one.name) ?? judging.now;
+    const decision = decisionOf(one, judging, detectedMs);
+    if (SSVC_ORDER.indexOf(decision.ssvc) > SSVC_ORDER.indexOf(ssvc)) ssvc = decision.ssvc;
+    if (sure) for (const clock of decision.clocks) keepStrictest(best, clock, one.name, life, judging.now);
+    for (const text of decision.assumed) assumed.add(text);
+  }
+  return { kind, item, all, clocks: best.sort(byDay), assumed: best.length > 0 ? [...assumed] : [], ssvc, life };
 }
+
+function keepStrictest(best: NamedClock[], clock: Clock, name: string, life: KnownLife | null, now: number): void {
+  const dueMs = life === null || life.pauses.length === 0 ? clock.dueMs : pausedDue(clock, life.pauses, now);
+  const at = best.findIndex((one) => one.rule === clock.rule);
+  if (at >= 0 && (best[at] as NamedClock).dueMs <= dueMs) return;
+  const pausedMs = dueMs - clock.dueMs;
+  const reasons = pausedMs > 0 ? (life?.pauses ?? []).map((pause) => pause.reason) : [];
+  const named = { ...clock, name, dueMs, pausedMs, reasons };
+  if (at >= 0) best[at] = named;
+  else best.push(named);
+}
+
+/** The same verdict where the finding was there before: each clock counts from when its vulnerability was first seen. */
+export const withLife = (one: Verdict, judging: Required<Judging>, life: KnownLife): Verdict =>
+  verdict(one.kind, one.item, one.all, judging, life);
 
 const VERB: Readonly<Record<PackageKind, string>> = {
   'missing-update': 'lacks the fixes for',
@@ -129,6 +159,7 @@ export function packageFinding(one: Verdict, now: number): PackageFinding {
   const count = all.length === 1 ? worst.name : `${all.length} vulnerabilities`;
   const known = exploited > 0 ? `, ${exploited} known to be exploited` : '';
   const sure = kind === 'missing-update' || kind === 'no-update-yet';
+  const seen = rfc3339(now);
   return {
     room: 'patching',
     kind,
@@ -136,7 +167,9 @@ export function packageFinding(one: Verdict, now: number): PackageFinding {
     severity: sure ? worst.severity : 'information',
     title: `${item.name} ${item.version} ${VERB[kind]} ${count}${known}`.slice(0, NAME_MAX),
     detail: `${item.ecosystem}. Severity: ${worst.basis}. ${whyDue(one)}`.slice(0, LIMITS.textCharsMax),
-    evidence: all.slice(0, LIMITS.evidenceMax).map((each) => evidenceOf(item, each, rfc3339(now))),
+    evidence: all
+      .slice(0, LIMITS.evidenceMax)
+      .map((each) => evidenceOf(item, each, seen, detectedAt(one.life?.detectedMs(each.name) ?? null) ?? seen)),
     fix: fixOf(one),
     due: dueOf(clocks),
     exercise: false,
@@ -145,13 +178,20 @@ export function packageFinding(one: Verdict, now: number): PackageFinding {
 
 const dueOf = (clocks: readonly Clock[]): Rfc3339 | null => (clocks[0] ? rfc3339(clocks[0].dueMs) : null);
 
+const detectedAt = (ms: number | null) => (ms === null ? null : rfc3339(ms));
+const DAY_MS = 86_400_000;
+
 /** The deadline in a sentence, the other clocks that run beside it, and what was assumed. */
-function whyDue({ clocks, assumed, ssvc, decidedBy }: Verdict): string {
+function whyDue({ clocks, assumed, ssvc }: Verdict): string {
   const [first, ...others] = clocks;
   if (!first) return 'No deadline applies.';
-  const beside = others.map((clock) => `${rfc3339(clock.dueMs).slice(0, 10)}: ${clock.why}`);
+  const stood = ({ pausedMs, reasons }: NamedClock) =>
+    pausedMs <= 0 ? '' : `, after it stood still for ${Math.ceil(pausedMs / DAY_MS)} days (${reasons.join('; ')})`;
+  const beside = others.map(
+    (clock) => `${rfc3339(clock.dueMs).slice(0, 10)}: ${clock.why}, for ${clock.name}${stood(clock)}`,
+  );
   return [
-    `Due: ${first.why}, for ${decidedBy}.`,
+    `Due: ${first.why}, for ${first.name}${stood(first)}.`,
     ...(first.triage ? ['Look for signs of a break-in first.'] : []),
     `CISA SSVC: ${ssvc}.`,
     ...(beside.length > 0 ? [`Also: ${beside.join('; ')}.`] : []),

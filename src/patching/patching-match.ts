@@ -4,7 +4,7 @@ import { type FindingObservation, LIMITS, rfc3339 } from '../core/index.ts';
 import type { HostFacts, Inventory, ListedProduct } from './inventories/index.ts';
 import type { FeedRef, FeedSet } from './patching-advisory.ts';
 import { createEndIndex, endFindings } from './patching-ends.ts';
-import { judgePackage, packageFinding, type Verdict } from './patching-judge.ts';
+import { judgePackage, type KnownLife, packageFinding, type Verdict, withLife } from './patching-judge.ts';
 import { chooseKernel } from './patching-kernel.ts';
 import type { Generation } from './patching-library.ts';
 import { createMatcher, type Matcher } from './patching-matcher.ts';
@@ -19,6 +19,8 @@ export interface HostInput {
   readonly facts?: HostFacts;
   readonly products?: readonly ListedProduct[];
   readonly context?: AssetContext;
+  /** What is known of findings that are there already, by kind and key; null: it is new. */
+  readonly life?: (kind: string, key: string) => KnownLife | null;
 }
 
 export interface Unjudged {
@@ -75,6 +77,10 @@ export function createJudge(feeds: FeedSet, now: number, policy: Policy = DEFAUL
     list[id] = known;
     return known;
   };
+  const lived = (one: Verdict, context: AssetContext, life: HostInput['life']): Verdict => {
+    const known = life?.(one.kind, `${one.item.ecosystem}/${one.item.name}`.slice(0, 512)) ?? null;
+    return known === null ? one : withLife(one, { now, policy, context }, known);
+  };
   return {
     matcher,
     forget(ids) {
@@ -83,7 +89,7 @@ export function createJudge(feeds: FeedSet, now: number, policy: Policy = DEFAUL
         for (const list of verdicts.values()) list[id] = undefined;
       }
     },
-    host({ name, software, facts = {}, products = [], context = UNKNOWN_CONTEXT }) {
+    host({ name, software, facts = {}, products = [], context = UNKNOWN_CONTEXT, life }) {
       const { software: chosen, restart } = chooseKernel(withProducts(software, products), facts.kernel);
       const subjects = products.filter((product) => vex.size > 0 && vex.knows(product));
       const reasons = new Map<Reason, number>();
@@ -106,7 +112,7 @@ export function createJudge(feeds: FeedSet, now: number, policy: Policy = DEFAUL
         if (matcher.matches(id).length === 0) continue;
         for (const one of verdictsOf(id, context, subjects)) {
           if (one.kind === 'advisory-question') unknown++;
-          else findings.push({ ...packageFinding(one, now), asset });
+          else findings.push({ ...packageFinding(lived(one, context, life), now), asset });
         }
         cleared += weighedOf(id).cleared.length;
       }

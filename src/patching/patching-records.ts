@@ -16,11 +16,13 @@ export async function writePolicy(store: Store, policy: Policy): Promise<void> {
   await store.records.put(POLICY, [{ id: 'policy', doc: policy }]);
 }
 
-/** What a person of biomedical engineering said of a device and an advisory. */
+/** What a person of biomedical engineering said of a device and an advisory; "unknown": asked, and nobody can tell yet. */
 export interface DeviceAnswerRecord {
   readonly advisory: string;
-  readonly affected: boolean;
+  readonly answer: 'affected' | 'not affected' | 'unknown';
   readonly note: string;
+  /** Who said it, and who wrote it down. */
+  readonly said_by: string;
   readonly by: string;
   readonly at: string;
 }
@@ -31,10 +33,14 @@ export async function writeAnswer(store: Store, asset: string, answer: DeviceAns
   await store.records.put(ANSWERS, [{ id: answerId(asset, answer.advisory), tag: asset, doc: answer }]);
 }
 
+/** Until this version an answer was yes or no, by whoever wrote it down. */
+const answerOf = ({ affected, ...one }: DeviceAnswerRecord & { affected?: boolean }): DeviceAnswerRecord =>
+  affected === undefined ? one : { ...one, answer: affected ? 'affected' : 'not affected', said_by: one.by };
+
 export async function readAnswers(store: Store, asset: string): Promise<ReadonlyMap<string, DeviceAnswerRecord>> {
   const found = new Map<string, DeviceAnswerRecord>();
   for await (const record of allRecords((page) => store.records.list(ANSWERS, { tag: asset }, page))) {
-    const answer = record.doc as DeviceAnswerRecord;
+    const answer = answerOf(record.doc as DeviceAnswerRecord & { affected?: boolean });
     found.set(answer.advisory, answer);
   }
   return found;
@@ -99,6 +105,9 @@ export async function readAssetSummary(store: Store, asset: string): Promise<Ass
   return ((await store.records.get(SUMMARIES, asset))?.doc as AssetSummary | undefined) ?? null;
 }
 
+/** How many assets have an inventory here. */
+export const countInventories = (store: Store): Promise<number> => store.records.count(SUMMARIES, {});
+
 const PAUSES = 'patching-pauses';
 
 /** A clock that stands still, with its reason; ended or not. */
@@ -115,9 +124,44 @@ export async function writePause(store: Store, pause: PauseRecord): Promise<void
   await store.records.put(PAUSES, [{ id: pause.id, order: Date.parse(pause.from), tag: pause.finding, doc: pause }]);
 }
 
+/** The pauses of these findings; most assets have none, and are not asked about each finding. */
+export async function readPausesOf(
+  store: Store,
+  findings: readonly { readonly id: string }[],
+): Promise<Map<string, PauseRecord[]>> {
+  const found = new Map<string, PauseRecord[]>();
+  if (findings.length === 0 || (await store.records.count(PAUSES, {})) === 0) return found;
+  for (const { id } of findings) {
+    const pauses = await readPauses(store, id);
+    if (pauses.length > 0) found.set(id, pauses);
+  }
+  return found;
+}
+
+/** Findings whose clocks stand still now. */
+export async function pausedFindings(store: Store): Promise<string[]> {
+  const found = new Set<string>();
+  for await (const record of allRecords((page) => store.records.list(PAUSES, {}, page))) {
+    const pause = record.doc as PauseRecord;
+    if (pause.to === null) found.add(pause.finding);
+  }
+  return [...found];
+}
+
 export async function readPauses(store: Store, finding: string): Promise<PauseRecord[]> {
   const found: PauseRecord[] = [];
   for await (const record of allRecords((page) => store.records.list(PAUSES, { tag: finding }, page)))
     found.push(record.doc as PauseRecord);
   return found.sort((a, b) => (a.from < b.from ? -1 : 1));
+}
+
+const TRUSTED = 'patching.trusted-bundle-keys';
+
+/** Public keys whose bundles are believed, as base64. */
+export async function trustedKeys(store: Store): Promise<string[]> {
+  return JSON.parse((await store.values.get(TRUSTED)) ?? '[]') as string[];
+}
+
+export async function trustKey(store: Store, key: string): Promise<void> {
+  await store.values.set(TRUSTED, JSON.stringify([...new Set([...(await trustedKeys(store)), key])]));
 }

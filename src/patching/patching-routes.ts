@@ -12,26 +12,28 @@ import {
   FindingSchema,
   found,
   listOf,
+  oneOf,
   type RoomServices,
   rfc3339,
   type TypedApp,
 } from '../core/index.ts';
 import { BLACKOUTS, type PatchingDesk, readDocs, WINDOWS } from './patching-desk.ts';
+import type { FeedJobs } from './patching-jobs.ts';
 import { readAssetSummary, readPolicy, writeAnswer, writePolicy } from './patching-records.ts';
 import { ActionSchema, type BlackoutDoc, BlackoutSchema, type WindowDoc, WindowSchema } from './patching-schema.ts';
-import type { PatchingService } from './patching-service.ts';
+import type { ThreadedWorkbench } from './patching-thread.ts';
 import { DEFAULT_POLICY, type Policy, PolicySchema, policyOf } from './policy/index.ts';
 
 export interface PatchingDeps {
   readonly services: RoomServices;
-  readonly service: PatchingService;
+  readonly bench: ThreadedWorkbench;
+  readonly jobs: FeedJobs;
   readonly desk: PatchingDesk;
 }
 const tags = ['patching'];
 const id = Type.String({ minLength: 1, maxLength: 250 });
 const ACTIONS_MAX = 500;
 const DAY_MS = 86_400_000;
-const EXCEPTION_DAYS_MAX = 366;
 
 export function actionRoutes(app: TypedApp, { desk, services }: PatchingDeps): void {
   app.get(
@@ -99,7 +101,7 @@ export function actionRoutes(app: TypedApp, { desk, services }: PatchingDeps): v
   );
 }
 
-export function policyRoutes(app: TypedApp, { services, service, desk }: PatchingDeps): void {
+export function policyRoutes(app: TypedApp, { services, bench, desk }: PatchingDeps): void {
   app.get(
     '/v1/patching/policy',
     {
@@ -123,8 +125,11 @@ export function policyRoutes(app: TypedApp, { services, service, desk }: Patchin
       const policy: Policy = policyOf(request.body);
       await writePolicy(services.store, policy);
       await audited(services, request, { action: 'patching.policy', detail: policy.name });
-      service.reload();
       desk.forget();
+      void bench
+        .judgeAll({})
+        .catch((error: unknown) => services.log.warn({ error: String(error) }, 'assets could not be judged anew'))
+        .finally(() => desk.forget());
       return policy;
     },
   );
@@ -176,7 +181,7 @@ export function windowRoutes(app: TypedApp, { services }: PatchingDeps): void {
   }
 }
 
-export function questionRoutes(app: TypedApp, { services, service, desk }: PatchingDeps): void {
+export function questionRoutes(app: TypedApp, { services, bench, desk }: PatchingDeps): void {
   app.post(
     '/v1/patching/questions/:id',
     {
@@ -185,79 +190,39 @@ export function questionRoutes(app: TypedApp, { services, service, desk }: Patch
         summary: 'What biomedical engineering answered to the question of an advisory about a device',
         tags,
         params: Type.Object({ id: FindingIdSchema }),
-        body: Type.Object({ affected: Type.Boolean(), note: Type.String({ maxLength: 1000, default: '' }) }, closed),
+        body: Type.Object(
+          {
+            answer: oneOf(['affected', 'not affected', 'unknown'] as const),
+            said_by: Type.String({ minLength: 2, maxLength: 200, description: 'Who said so' }),
+            note: Type.String({ maxLength: 1000, default: '' }),
+          },
+          closed,
+        ),
         response: { 200: FindingSchema },
       },
     },
     async (request) => {
       const finding = found(await services.store.findings.get(request.params.id as FindingId), 'question');
-      if (finding.kind !== 'device-advisory-question' || !finding.asset.id)
+      const asset = finding.asset.id;
+      if (finding.kind !== 'device-advisory-question' || !asset)
         throw new AsepsisError('BAD_REQUEST', 'That finding asks no question.');
-      const { affected, note } = request.body;
+      const { answer, said_by, note } = request.body;
       const by = request.caller?.name ?? 'unknown';
       const at = rfc3339(services.clock.now());
-      await writeAnswer(services.store, finding.asset.id, { advisory: finding.key, affected, note, by, at });
+      await writeAnswer(services.store, asset, { advisory: finding.key, answer, said_by, note, by, at });
       await audited(services, request, {
         action: 'patching.answer',
         target: finding.id,
-        detail: affected ? 'affected' : 'not affected',
+        detail: `${answer}, said ${said_by}`,
       });
-      const proof = {
-        what: `${by} answered that the device is ${affected ? 'affected; see the finding of the advisory' : 'not affected'}. ${note}`
-          .trim()
-          .slice(0, 4000),
-        seen: at,
-      };
-      const answered = found(await services.store.findings.fix(finding.id, proof, at), 'question');
-      await service.judgeOne(finding.asset.id);
-      desk.forget();
-      return answered;
-    },
-  );
-  app.post(
-    '/v1/patching/exceptions',
-    {
-      config: { access: 'lead' },
-      schema: {
-        summary: 'An exception for findings until a day: owner, reason, compensating control; it opens again by itself',
-        tags,
-        body: Type.Object(
-          {
-            findings: Type.Array(FindingIdSchema, { minItems: 1, maxItems: 1000 }),
-            owner: Type.String({ minLength: 1, maxLength: 200 }),
-            reason: Type.String({ minLength: 3, maxLength: 1500 }),
-            control: Type.String({ minLength: 3, maxLength: 1500, description: 'What protects meanwhile' }),
-            until: Type.String({ format: 'date-time', maxLength: 32 }),
-          },
-          closed,
-        ),
-        response: { 200: Type.Object({ accepted: Type.Integer(), until: Type.String(), missing: Type.Integer() }) },
-      },
-    },
-    async (request) => {
-      const { findings, owner, reason, control } = request.body;
-      const now = services.clock.now();
-      const until = Date.parse(request.body.until);
-      if (!(until > now && until <= now + EXCEPTION_DAYS_MAX * DAY_MS))
-        throw new AsepsisError('BAD_REQUEST', '"until" lies in the future, at most a year from now.');
-      const by = request.caller?.name ?? 'unknown';
-      let accepted = 0;
-      for (const one of findings) {
-        const known = await services.store.findings.get(one as FindingId);
-        if (known?.room !== 'patching') continue;
-        const done = await services.store.findings.accept(
-          one as FindingId,
-          { owner, reason: `${reason} Until then: ${control}`, until: rfc3339(until), by },
-          rfc3339(now),
-        );
-        if (done) accepted++;
+      if (answer !== 'unknown') {
+        const see = answer === 'affected' ? '; see the finding of the advisory' : '';
+        const what = `${said_by} answered that the device is ${answer}${see}. ${note}`.trim().slice(0, 4000);
+        await services.store.findings.fix(finding.id, { what, seen: at, data: { said_by, written_by: by } }, at);
       }
-      await audited(services, request, {
-        action: 'patching.exception',
-        detail: `${accepted} findings until ${rfc3339(until).slice(0, 10)}, owner ${owner}`,
-      });
+      await bench.judgeOne({ asset });
       desk.forget();
-      return { accepted, until: rfc3339(until), missing: findings.length - accepted };
+      return found(await services.store.findings.get(finding.id), 'question');
     },
   );
 }

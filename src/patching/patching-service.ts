@@ -10,7 +10,6 @@ import {
   contentId,
   type Evidence,
   type Finding,
-  type FindingObservation,
   newId,
   rfc3339,
   type SoftwareId,
@@ -23,10 +22,12 @@ import type { FeedSet } from './patching-advisory.ts';
 import { createIdentityIndex, type Identity, type IdentityIndex, learn, mergeAsset } from './patching-assets.ts';
 import { gone, JUDGED_KINDS, type Looked } from './patching-close.ts';
 import { openLibrary } from './patching-library.ts';
-import { createJudge, type HostResult, type Judge, staleInLibrary } from './patching-match.ts';
+import { joinObservations, livesOf } from './patching-life.ts';
+import { createJudge, type HostResult, type Judge } from './patching-match.ts';
 import type { SoftwareRecord } from './patching-package.ts';
 import { type InventoryPart, joinParts, openParts, type WholeInventory } from './patching-parts.ts';
-import { exposureOf, readAnswers, readPolicy, writeAssetSummary } from './patching-records.ts';
+import { exposureOf, readAnswers, readPausesOf, readPolicy, writeAssetSummary } from './patching-records.ts';
+import { observeStale } from './patching-stale.ts';
 import { type AssetContext, DEFAULT_POLICY, type Policy } from './policy/index.ts';
 
 export interface ImportResult {
@@ -51,8 +52,6 @@ export interface PatchingService {
   judgeOne(asset: AssetId): Promise<void>;
   /** After feeds or policy changed. */
   reload(): void;
-  /** Gives the memory of the feeds back when nothing was judged for a while. */
-  rest(): void;
 }
 
 interface Ready {
@@ -66,8 +65,8 @@ interface Ready {
 }
 
 const HOUR_MS = 3_600_000;
-/** Feeds are large: they leave the memory when nothing was judged for so long. */
-const REST_MS = 10 * 60_000;
+/** Kinds whose clocks are those of their vulnerabilities. */
+const PACKAGE_KINDS = new Set(['missing-update', 'no-update-yet', 'possible-match']);
 const IDENTITIES = 'patching-identities';
 const OBSERVE_AT_ONCE = 500;
 const digest = (...parts: readonly string[]) => createHash('sha256').update(JSON.stringify(parts)).digest();
@@ -84,7 +83,6 @@ export function createPatchingService(o: {
   const library = openLibrary(join(o.dataDir, 'patching', 'feeds'));
   let index: Promise<IdentityIndex> | null = null;
   let ready: Ready | null = null;
-  let usedMs = 0;
   // One change at a time: two inventories of one machine must meet.
   let line: Promise<unknown> = Promise.resolve();
   const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
@@ -109,7 +107,6 @@ export function createPatchingService(o: {
   async function judgeNow(): Promise<Ready> {
     const generation = await library.generation();
     const now = clock.now();
-    usedMs = now;
     if (ready && ready.generation === generation && now - ready.madeMs < HOUR_MS) return ready;
     const known = ready && ready.generation === generation ? ready : null;
     const feeds = known?.feeds ?? (await library.load());
@@ -123,21 +120,8 @@ export function createPatchingService(o: {
       policy,
       hasEnds: feeds.ends.length > 0,
     };
-    await observeStale(staleInLibrary(await library.current(), now));
+    await observeStale({ store, clock, library, exercise });
     return ready;
-  }
-
-  async function observeStale(stale: readonly FindingObservation[]): Promise<void> {
-    const at = rfc3339(clock.now());
-    const seen = await store.findings.observe(
-      stale.map((one) => ({ ...one, exercise })),
-      at,
-    );
-    await store.findings.fixMissing(
-      { room: 'patching', assetName: 'Asepsis', kinds: ['stale-feed'], seen: seen.map((one) => one.id), exercise },
-      { what: 'The feed is fresh again', seen: at },
-      at,
-    );
   }
 
   async function assetOf(
@@ -199,18 +183,28 @@ export function createPatchingService(o: {
     const at = rfc3339(clock.now());
     await keepSoftware(asset, whole, at);
     const context: AssetContext = { criticality: asset.criticality, ...(await exposureOf(store, asset)) };
+    const before = await openFindingsOf(asset);
+    const lives = livesOf(before, await readPausesOf(store, before));
     const result = judge.host({
       name: asset.name,
       software: whole.software,
       facts: whole.facts,
       products: whole.products,
       context,
+      life: (kind, key) => lives.of(kind, key),
     });
     const own = asset.seen_by.includes('check')
       ? result.findings.filter((one) => one.kind !== 'restart-needed')
       : result.findings;
     const answers = await readAnswers(store, asset.id);
-    const observations = [...own, ...devices.judge(asset, whole.facts, answers, policy)];
+    const others = [
+      ...own.filter((one) => !PACKAGE_KINDS.has(one.kind)),
+      ...devices.judge(asset, whole.facts, answers, policy),
+    ];
+    const observations = joinObservations([
+      ...own.filter((one) => PACKAGE_KINDS.has(one.kind)),
+      ...others.map((one) => lives.sinceFirstSeen(one, ready?.madeMs ?? clock.now())),
+    ]);
     const seen: Finding[] = [];
     for (let i = 0; i < observations.length; i += OBSERVE_AT_ONCE)
       seen.push(
@@ -219,9 +213,10 @@ export function createPatchingService(o: {
             .slice(i, i + OBSERVE_AT_ONCE)
             .map((one) => ({ ...one, asset: { id, name: asset.name }, exercise })),
           at,
+          true,
         )),
       );
-    const fixed = await closeGone(asset, new Set(seen.map((one) => one.id)), {
+    const fixed = await closeGone(before, new Set(seen.map((one) => one.id)), {
       judgedKeys: result.judgedKeys,
       software: whole.software,
       hotfixes: whole.facts.hotfixes ?? [],
@@ -237,7 +232,8 @@ export function createPatchingService(o: {
     return { asset, result, findings: seen.length, opened, fixed };
   }
 
-  async function closeGone(asset: Asset, seen: ReadonlySet<string>, looked: Looked): Promise<number> {
+  /** What this service alone decides: the findings of one asset that are not fixed. */
+  async function openFindingsOf(asset: Asset): Promise<Finding[]> {
     const kinds = new Set<string>([...JUDGED_KINDS, ...(asset.seen_by.includes('check') ? [] : ['restart-needed'])]);
     const open: Finding[] = [];
     for (const state of ['open', 'accepted'] as const)
@@ -245,6 +241,10 @@ export function createPatchingService(o: {
         store.findings.list({ room: 'patching', asset: asset.id, state }, page),
       ))
         if (kinds.has(finding.kind) && finding.exercise === exercise) open.push(finding);
+    return open;
+  }
+
+  async function closeGone(open: readonly Finding[], seen: ReadonlySet<string>, looked: Looked): Promise<number> {
     const proofs: ReadonlyMap<string, Evidence> = gone(open, seen, looked);
     const at = rfc3339(clock.now());
     for (const finding of open) {
@@ -320,28 +320,25 @@ export function createPatchingService(o: {
         }
         return { ...total, merged, unjudged, faults: Object.fromEntries(inventory.faults) };
       }),
-    judgeAll: (onProgress) =>
-      inTurn(async () => {
-        ready = null;
-        const ids = await parts.assets();
-        const total = { assets: 0, opened: 0, fixed: 0 };
-        for (const id of ids) {
-          const judged = await judgeAsset(id);
-          if (judged) {
-            total.assets++;
-            total.opened += judged.opened;
-            total.fixed += judged.fixed;
-          }
-          onProgress?.(total.assets, ids.length);
+    async judgeAll(onProgress) {
+      ready = null;
+      const ids = await parts.assets();
+      const total = { assets: 0, opened: 0, fixed: 0 };
+      // Each asset in its own turn: an inventory that is pushed meanwhile does not wait for all of them.
+      for (const id of ids) {
+        const judged = await inTurn(() => judgeAsset(id));
+        if (judged) {
+          total.assets++;
+          total.opened += judged.opened;
+          total.fixed += judged.fixed;
         }
-        return total;
-      }),
+        onProgress?.(total.assets, ids.length);
+      }
+      return total;
+    },
     judgeOne: (asset) => inTurn(async () => void (await judgeAsset(asset))),
     reload: () => {
       ready = null;
-    },
-    rest: () => {
-      if (clock.now() - usedMs > REST_MS) ready = null;
     },
   };
 }

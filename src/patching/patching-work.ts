@@ -2,16 +2,18 @@
 
 import { createHmac } from 'node:crypto';
 import { readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
-import { allRecords, type RoomServices, rfc3339 } from '../core/index.ts';
-import { feedSources } from './patching-desk-commands.ts';
+import { type AssetId, allRecords, type FindingId, type RoomServices, rfc3339 } from '../core/index.ts';
+import { arrivingFolder } from './patching-arriving.ts';
+import { updateSentence } from './patching-feed-routes.ts';
 import { openLibrary } from './patching-library.ts';
-import { ownInventory } from './patching-own.ts';
 import { TICKETS } from './patching-plan-routes.ts';
+import { countInventories, pausedFindings } from './patching-records.ts';
 import type { PatchingDeps } from './patching-routes.ts';
-import { updateFeeds } from './patching-update.ts';
+import { observeStale } from './patching-stale.ts';
+import { feedFolder } from './patching-workbench.ts';
 
 const LOOK_EVERY_MS = 5_000;
+const HOUR_MS = 3_600_000;
 const DAY_MS = 86_400_000;
 const SEND_MS_MAX = 15_000;
 const ATTEMPTS_MAX = 30;
@@ -26,19 +28,20 @@ interface Ticket {
 }
 
 export async function startWork(deps: PatchingDeps): Promise<() => Promise<void>> {
-  const { services } = deps;
+  const { services, bench } = deps;
   // What a crash left half written.
-  await rm(join(services.dataDir, 'patching', 'arriving'), { recursive: true, force: true });
+  await rm(arrivingFolder(services.dataDir), { recursive: true, force: true });
   await renamePending(services);
   const end = new AbortController();
   let timer: NodeJS.Timeout | undefined;
   let running: Promise<void> = Promise.resolve();
   const again = () => {
     timer = setTimeout(() => {
-      running = round(deps, end.signal)
-        .catch((error: unknown) =>
-          services.log.warn({ error: String(error) }, 'patching work failed; it is tried again'),
-        )
+      running = round(deps)
+        .catch((error: unknown) => {
+          if (!end.signal.aborted)
+            services.log.warn({ error: String(error) }, 'patching work failed; it is tried again');
+        })
         .then(() => {
           if (!end.signal.aborted) again();
         });
@@ -48,46 +51,72 @@ export async function startWork(deps: PatchingDeps): Promise<() => Promise<void>
   return async () => {
     end.abort();
     clearTimeout(timer);
+    await bench.close();
     await running;
     clearTimeout(timer);
   };
 }
 
-async function round(deps: PatchingDeps, signal: AbortSignal): Promise<void> {
+async function round(deps: PatchingDeps): Promise<void> {
   await sendTickets(deps.services);
-  await dailyFeeds(deps, signal);
+  await hourly(deps);
+  await daily(deps);
   await ownOnce(deps);
-  deps.service.rest();
 }
 
 const OWN_KEY = 'patching.own-ms';
 
 /** This machine's own packages, once a day, where it may look at itself. */
-async function ownOnce({ services, service, desk }: PatchingDeps): Promise<void> {
+async function ownOnce({ services, bench, desk }: PatchingDeps): Promise<void> {
   if (services.config.this_machine.check !== 'daily' || services.exercise) return;
   const last = Number((await services.store.values.get(OWN_KEY)) ?? 0);
   if (services.clock.now() - last < DAY_MS) return;
   await services.store.values.set(OWN_KEY, String(services.clock.now()));
-  await service.take(await ownInventory(), 'this machine');
+  await bench.takeOwn({ source: 'this machine' });
   desk.forget();
 }
 
-const FETCHED_KEY = 'patching.feeds-fetched-ms';
+const HOURLY_KEY = 'patching.hourly-ms';
 
-async function dailyFeeds({ services, service, desk }: PatchingDeps, signal: AbortSignal): Promise<void> {
-  if (services.config.patching.update !== 'daily' || services.exercise) return;
-  const last = Number((await services.store.values.get(FETCHED_KEY)) ?? 0);
-  if (services.clock.now() - last < DAY_MS) return;
-  await services.store.values.set(FETCHED_KEY, String(services.clock.now()));
-  const library = openLibrary(join(services.dataDir, 'patching', 'feeds'));
-  const result = await updateFeeds(library, feedSources(services.config), services.clock, () => {}, signal);
-  services.alarm(
-    'patching-feeds',
-    result.failed.length === 0
-      ? null
-      : `Feeds that could not be brought: ${result.failed.map((one) => one.id).join(', ')}.`,
-  );
-  await service.judgeAll();
+/** Feeds grow old, and clocks that stand still move their day, also when nobody sends anything. */
+async function hourly({ services, bench, desk }: PatchingDeps): Promise<void> {
+  const { store, clock, dataDir, exercise } = services;
+  const last = Number((await store.values.get(HOURLY_KEY)) ?? 0);
+  if (clock.now() - last < HOUR_MS) return;
+  await store.values.set(HOURLY_KEY, String(clock.now()));
+  await observeStale({ store, clock, library: openLibrary(feedFolder(dataDir)), exercise });
+  const assets = new Set<AssetId>();
+  for (const id of await pausedFindings(store)) {
+    const asset = (await store.findings.get(id as FindingId))?.asset.id;
+    if (asset) assets.add(asset);
+  }
+  for (const asset of assets) await bench.judgeOne({ asset });
+  if (assets.size > 0) desk.forget();
+}
+
+const DAILY_KEY = 'patching.feeds-fetched-ms';
+
+/** New feeds where that is wanted; and all assets anew in any case: exposure, ends of support and the day have moved on. */
+async function daily({ services, bench, jobs, desk }: PatchingDeps): Promise<void> {
+  const { store, clock, config, exercise } = services;
+  const last = Number((await store.values.get(DAILY_KEY)) ?? 0);
+  if (exercise || clock.now() - last < DAY_MS || jobs.running() !== null) return;
+  await store.values.set(DAILY_KEY, String(clock.now()));
+  if (config.patching.update !== 'daily') {
+    if ((await countInventories(store)) > 0) await bench.judgeAll({});
+  } else {
+    const end = await jobs.start('update', async (progress) => {
+      const result = await bench.updateFeeds({}, progress);
+      services.alarm(
+        'patching-feeds',
+        result.failed.length === 0
+          ? null
+          : `Feeds that could not be brought: ${result.failed.map((one) => one.id).join(', ')}.`,
+      );
+      return updateSentence(result);
+    });
+    if (end.failed) services.alarm('patching-feeds', `Feeds could not be brought: ${end.sentence}`);
+  }
   desk.forget();
 }
 

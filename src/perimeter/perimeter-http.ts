@@ -73,7 +73,9 @@ export async function ask(site: Site, path: string, o: Ask = {}): Promise<HttpAn
   );
   if (opened.kind !== 'open') return null;
   const { socket } = opened;
-  const stream = site.tls ? await secure(socket, isIP(site.host) ? undefined : site.host, ['http/1.1']) : socket;
+  const stream = site.tls
+    ? await secure(socket, isIP(site.host) ? undefined : site.host, { alpn: ['http/1.1'] })
+    : socket;
   if (!stream) return null;
   try {
     return await exchange(stream, site, method, path, o);

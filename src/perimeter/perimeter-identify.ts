@@ -6,21 +6,12 @@ import type { Gate } from './perimeter-gate.ts';
 import { type Probe, type ProbeContext, talk } from './perimeter-probe.ts';
 import type { ActiveCheck } from './perimeter-schema.ts';
 import { NOTHING, oneLine, type PortView, type ServiceView } from './perimeter-weakness.ts';
+import { xmpp } from './services/service-chat.ts';
 import { dicom, mllp, printer, SILENT_PORTS } from './services/service-clinical.ts';
-import {
-  ldap,
-  memcached,
-  mongodb,
-  mqtt,
-  mssql,
-  mysql,
-  postgresql,
-  redis,
-  rsync,
-  x11,
-} from './services/service-data.ts';
+import { ldap, memcached, mongodb, mssql, mysql, postgresql, redis, rsync, x11 } from './services/service-data.ts';
 import { http } from './services/service-http.ts';
 import { ftp, imap, pop3, smtp, telnet, vnc } from './services/service-lines.ts';
+import { amqp, epmd, mqtt, nats } from './services/service-queues.ts';
 import { rdp, smb } from './services/service-remote.ts';
 import { ssh } from './services/service-ssh.ts';
 import { activeChecks } from './tls/tls-active.ts';
@@ -39,6 +30,7 @@ const PROBES: readonly Probe[] = [
   vnc,
   mysql,
   rsync,
+  nats,
   dicom,
   mllp,
   printer,
@@ -52,6 +44,9 @@ const PROBES: readonly Probe[] = [
   mongodb,
   memcached,
   mqtt,
+  amqp,
+  epmd,
+  xmpp,
   x11,
 ];
 /** Where nothing is ever sent, whatever else is asked of the host. */
@@ -69,7 +64,9 @@ const STARTTLS_OF: Readonly<Record<string, StartTls>> = {
   postgresql: 'postgresql',
   mysql: 'mysql',
 };
-const XMPP_PORTS: Readonly<Record<number, StartTls>> = { 5222: 'xmpp', 5269: 'xmpp-server' };
+/** XMPP asks differently between servers. */
+const startTlsOf = (view: ServiceView, port: number): StartTls | undefined =>
+  view.service === 'xmpp' ? (port === 5269 ? 'xmpp-server' : 'xmpp') : STARTTLS_OF[view.service];
 
 export interface IdentifyInput {
   readonly gate: Gate;
@@ -165,7 +162,8 @@ export async function identify(input: IdentifyInput): Promise<PortView> {
     };
   }
   const suggestsTls = [
-    443, 465, 636, 853, 989, 990, 992, 993, 995, 2376, 2762, 3269, 5061, 5671, 6443, 6514, 8443, 8883, 9443, 10443,
+    443, 465, 636, 853, 989, 990, 992, 993, 995, 2376, 2762, 3269, 5061, 5223, 5671, 6443, 6514, 8443, 8883, 9443,
+    10443,
   ].includes(port);
   let tls = suggestsTls && (await speaksTls(input));
   const clear = tls ? null : await recognise(input, false);
@@ -182,7 +180,7 @@ export async function identify(input: IdentifyInput): Promise<PortView> {
     const inner = await recognise(input, true);
     view = inner.view ?? (input.gentle ? null : await anything(inner.context)) ?? { ...NOTHING, tls };
   }
-  const startTls = tls ? undefined : (STARTTLS_OF[view.service] ?? XMPP_PORTS[port]);
+  const startTls = tls ? undefined : startTlsOf(view, port);
   if (!tls && startTls === undefined) return { ...bare, ...view };
   return { ...bare, ...view, ...(await tlsPart(input, startTls, view)) };
 }
@@ -203,7 +201,6 @@ async function tlsPart(
     ...(await activeChecks(gate, target, profile, input.active)),
   ];
   return {
-    service: view.service === 'unknown' && startTls?.startsWith('xmpp') ? 'xmpp' : view.service,
     tls: true,
     profile,
     grade,

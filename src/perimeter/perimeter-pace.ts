@@ -1,4 +1,7 @@
-/** Holds a rate: gives out starts evenly, makes up for late timers, and never bursts more than 50 ms of work, so that no second is over by more than 5 %. */
+/**
+ * Holds a rate: gives out starts evenly, and never bursts more than 25 ms of work, so that no second is over by more
+ * than 5 %. What a busy machine kept it from giving is made up slowly: the rate holds on average too.
+ */
 
 export interface Pacer {
   /** Calls back when it is this one's turn. */
@@ -8,7 +11,11 @@ export interface Pacer {
   readonly given: number;
 }
 
-const BURST_MS = 50;
+const BURST_MS = 25;
+/** While something is owed, turns come this much closer together; with the burst no second is over by more than 5 %. */
+const MAKE_UP = 0.975;
+/** More than this is never owed: a machine that slept does not hurry for minutes. */
+const OWED_MS_MAX = 5000;
 
 /**
  * @param perSec turns a second
@@ -24,15 +31,23 @@ export function createPacer(perSec: number, now: () => number, later: (work: () 
   let armed = false;
   let given = 0;
   let running = false;
-  const run = () => {
+  /** Milliseconds that turns waited for this process, and not for their time. */
+  let owed = 0;
+  const run = (late: boolean) => {
     if (running) return;
     running = true;
     const gap = (1000 / perSec) * factor;
     // Idle time gives no credit beyond one burst: the rate holds over every window, not only on average.
-    due = Math.max(due, now() - BURST_MS);
+    const earliest = now() - BURST_MS;
+    if (due < earliest) {
+      if (late) owed = Math.min(OWED_MS_MAX, owed + earliest - due);
+      due = earliest;
+    }
     while (head < queue.length && due <= now()) {
       const start = queue[head++] as () => void;
-      due += gap;
+      const made = Math.min(owed, gap * (1 - MAKE_UP));
+      owed -= made;
+      due += gap - made;
       given++;
       start();
     }
@@ -45,7 +60,7 @@ export function createPacer(perSec: number, now: () => number, later: (work: () 
   };
   const turn = () => {
     armed = false;
-    run();
+    run(true);
   };
   const arm = () => {
     if (armed) return;
@@ -55,7 +70,7 @@ export function createPacer(perSec: number, now: () => number, later: (work: () 
   return {
     take: (start) => {
       queue.push(start);
-      if (!armed) run();
+      if (!armed) run(false);
     },
     slow: (next) => {
       factor = next;

@@ -6,7 +6,11 @@ import { connect, type TLSSocket } from 'node:tls';
 const HANDSHAKE_MS = 4000;
 
 /** Null when no handshake comes about. The other side is looked at, not trusted: no secret of ours is ever sent. */
-export function secure(socket: Socket, name: string | undefined, alpn?: readonly string[]): Promise<TLSSocket | null> {
+export function secure(
+  socket: Socket,
+  name: string | undefined,
+  o: { alpn?: readonly string[]; maxVersion?: 'TLSv1.2' } = {},
+): Promise<TLSSocket | null> {
   return new Promise((resolve) => {
     const wrapped = connect({
       socket,
@@ -14,7 +18,8 @@ export function secure(socket: Socket, name: string | undefined, alpn?: readonly
       minVersion: 'TLSv1',
       ciphers: 'ALL:@SECLEVEL=0',
       ...(name === undefined ? {} : { servername: name }),
-      ...(alpn === undefined ? {} : { ALPNProtocols: [...alpn] }),
+      ...(o.maxVersion === undefined ? {} : { maxVersion: o.maxVersion }),
+      ...(o.alpn === undefined ? {} : { ALPNProtocols: [...o.alpn] }),
     });
     const timer = setTimeout(() => {
       wrapped.destroy();

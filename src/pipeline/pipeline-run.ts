@@ -17,7 +17,7 @@ import type { PipelineProgress, Sighting } from './pipeline-messages.ts';
 
 /** How often what arrived becomes searchable. */
 const FLUSH_EVERY_MS = 1000;
-/** Blocks of one delivery: bounds the memory of decoded events (a block has at most 1 MiB). */
+/** Blocks of one delivery (a block has at most 1 MiB). */
 const BLOCKS_PER_TURN = 4;
 /** Writing the engine's memory may take this share of the time. */
 const STATE_SHARE = 0.05;
@@ -27,7 +27,7 @@ const ALERTS_WAITING_MAX = 2000;
 export interface PipelineParts {
   readonly consumer: StreamConsumer;
   readonly archive: ArchiveWriter;
-  readonly decode: (block: StoredBlock) => readonly DecodedEvent[];
+  readonly decode: (block: StoredBlock) => Iterable<DecodedEvent>;
   readonly takeCounts: () => readonly SourceCount[];
   readonly engine: {
     feed(event: DecodedEvent): readonly Alert[];
@@ -65,19 +65,23 @@ export async function runPipeline(parts: PipelineParts, signal: AbortSignal): Pr
     alertCount += alerts.length;
     outgoing.send(alerts);
   };
-  const take = async (block: StoredBlock) => {
-    const decoded = parts.decode(block);
-    events += decoded.length;
-    if (block.seq > archive.durableSeq) await archive.append(decoded, block.seq);
-    if (block.seq > parts.engineSeq) {
-      let raised: Alert[] | null = null;
-      for (const event of decoded) {
-        const alerts = engine.feed(event);
-        if (alerts.length > 0) raised = raised ? [...raised, ...alerts] : [...alerts];
-      }
-      if (raised) send(raised);
+  /** One event at a time through everything, so that hardly any outlives the next: decoded blocks would fill the memory. */
+  function* passing(block: StoredBlock, raised: Alert[]): Generator<DecodedEvent, void, void> {
+    const counts = block.seq > parts.engineSeq;
+    for (const event of parts.decode(block)) {
+      events++;
+      if (counts) for (const alert of engine.feed(event)) raised.push(alert);
+      sightings.see(event);
+      yield event;
     }
-    sightings.see(decoded);
+  }
+  const take = async (block: StoredBlock) => {
+    const raised: Alert[] = [];
+    const flow = passing(block, raised);
+    if (block.seq > archive.durableSeq) await archive.append(flow, block.seq);
+    // What the archive had no use for still counts.
+    for (const _ of flow);
+    if (raised.length > 0) send(raised);
     seq = block.seq;
     if (seq === parts.countedSeq) parts.takeCounts();
   };
@@ -170,28 +174,28 @@ function createSender(storeAlerts: (alerts: readonly Alert[]) => Promise<void>):
 }
 
 /** Collects which hosts named themselves, so that they become assets; bounded, the rest is seen next time. */
-function createSightings(): { see(events: readonly DecodedEvent[]): void; take(): Sighting[] } {
+function createSightings(): { see(event: DecodedEvent): void; take(): Sighting[] } {
   const seen = new Map<string, Sighting>();
+  let lastHost = '';
+  let lastBlock = -1;
   return {
-    see: (events) => {
-      let lastHost = '';
-      for (const event of events) {
-        const host = event.norm.host;
-        if (host === undefined || host === lastHost) continue;
-        lastHost = host;
-        const key = event.exercise ? `x ${host}` : host;
-        const before = seen.get(key);
-        if (!before && seen.size >= SIGHTINGS_MAX) continue;
-        if (before && before.lastMs >= event.timeMs) continue;
-        seen.set(key, {
-          host,
-          format: event.format,
-          product: event.logsource.product ?? before?.product ?? null,
-          source: event.source,
-          lastMs: event.timeMs,
-          exercise: event.exercise,
-        });
-      }
+    see: (event) => {
+      const host = event.norm.host;
+      if (host === undefined || (host === lastHost && event.seq === lastBlock)) return;
+      lastHost = host;
+      lastBlock = event.seq;
+      const key = event.exercise ? `x ${host}` : host;
+      const before = seen.get(key);
+      if (!before && seen.size >= SIGHTINGS_MAX) return;
+      if (before && before.lastMs >= event.timeMs) return;
+      seen.set(key, {
+        host,
+        format: event.format,
+        product: event.logsource.product ?? before?.product ?? null,
+        source: event.source,
+        lastMs: event.timeMs,
+        exercise: event.exercise,
+      });
     },
     take: () => {
       const all = [...seen.values()];

@@ -113,7 +113,7 @@ await runPipeline(
   {
     consumer,
     archive,
-    decode: (block) => decoder.decode(block),
+    decode: (block) => decoder.events(block),
     takeCounts: () => decoder.takeCounts(),
     engine,
     engineSeq,

@@ -47,7 +47,7 @@ function observed(seen: FindingObservation): FindingObservation {
   };
 }
 
-export function seenAgain(finding: Finding, seen: FindingObservation, at: Rfc3339): Finding {
+export function seenAgain(finding: Finding, seen: FindingObservation, at: Rfc3339, whole = false): Finding {
   const back = finding.state === 'fixed' && !isBefore(at, finding.fixed_at ?? at);
   const { fixed_at, fixed_by, accepted, ...life } = finding;
   const next: Finding = {
@@ -55,10 +55,10 @@ export function seenAgain(finding: Finding, seen: FindingObservation, at: Rfc333
     ...observed(seen),
     // A round that does not know the asset's id does not take it away from one that did.
     asset: { ...finding.asset, ...seen.asset },
-    evidence: mergeEvidence(seen.evidence, finding.evidence),
+    evidence: mergeEvidence(seen.evidence, whole ? [] : finding.evidence),
     first_seen: isBefore(at, finding.first_seen) ? at : finding.first_seen,
     last_seen: isBefore(finding.last_seen, at) ? at : finding.last_seen,
-    due: back || finding.severity !== seen.severity ? seen.due : earlier(finding.due, seen.due),
+    due: whole || back || finding.severity !== seen.severity ? seen.due : earlier(finding.due, seen.due),
   };
   if (back) return { ...next, state: 'open', reopened: finding.reopened + 1 };
   if (finding.state === 'fixed') {

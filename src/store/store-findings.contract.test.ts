@@ -199,6 +199,17 @@ describe.each(present)('findings over $name', (adapter) => {
     expect((await see({ due: at(50), severity: 'critical' }, 2)).due).toBe(at(50));
   });
 
+  test('who says all there is to say replaces evidence and date; the first sight stays', async () => {
+    await see({ due: at(100), evidence: [evidence('an older feed', 0)] });
+    const [after] = await store.findings.observe(
+      [observation({ due: at(200), evidence: [evidence('a newer feed', 3)] })],
+      at(3),
+      true,
+    );
+    expect(after).toMatchObject({ due: at(200), first_seen: at(0), last_seen: at(3) });
+    expect(after?.evidence.map((one) => one.what)).toEqual(['a newer feed']);
+  });
+
   test('open findings are grouped by the action that closes them, worst first', async () => {
     const replace = { title: 'Replace it', how: 'buy', effort: 'days', disrupts: true } as const;
     await store.findings.observe(

@@ -46,14 +46,14 @@ const severityOf = (rank: number): Severity => SEVERITIES[SEVERITIES.length - 1 
 
 export function findingStore(context: StoreContext): FindingStore {
   return {
-    observe: (observations, at) =>
+    observe: (observations, at, whole = false) =>
       changing(context, async (inside) => {
         const now = new Map<string, Finding>();
         const ids = observations.map(findingId);
         for (const finding of await byIds(inside, [...new Set(ids)])) now.set(finding.id, finding);
         observations.forEach((seen, i) => {
           const known = now.get(ids[i] as string);
-          const finding = known ? seenAgain(known, seen, at) : born(seen, at);
+          const finding = known ? seenAgain(known, seen, at, whole) : born(seen, at);
           now.set(finding.id, finding);
         });
         await write(inside, [...now.values()]);

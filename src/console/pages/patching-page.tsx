@@ -14,9 +14,11 @@ const TABS = {
   actions: lazy(() => import('../patching-actions.tsx')),
   plans: lazy(() => import('../patching-plans.tsx')),
   devices: lazy(() => import('../patching-devices.tsx')),
+  exceptions: lazy(() => import('../patching-exceptions.tsx')),
   feeds: lazy(() => import('../patching-feeds.tsx')),
   times: lazy(() => import('../patching-times.tsx')),
   reach: lazy(() => import('../patching-reach.tsx')),
+  policy: lazy(() => import('../patching-policy.tsx')),
 } as const;
 type TabName = keyof typeof TABS;
 const NAMES = Object.keys(TABS) as TabName[];

@@ -23,6 +23,8 @@ const UNKNOWN_FORMATS = new Set(['raw', 'syslog/other', 'json/other']);
 export interface Decoder {
   /** The events of a block, one for each record that is not empty; never throws. */
   decode(block: StoredBlock): DecodedEvent[];
+  /** The same one after the other, so that each may be gone before the next is made; to be read to its end. */
+  events(block: StoredBlock): Generator<DecodedEvent, void, void>;
   /** What was counted for each source since the last call. */
   takeCounts(): SourceCount[];
 }
@@ -67,38 +69,39 @@ export function createDecoder(o: { zoneOf?: (source: SourceId) => string | undef
     return tally;
   };
 
-  return {
-    decode(block) {
-      const tally = open(block);
-      const bytes = Buffer.from(block.data.buffer, block.data.byteOffset, block.data.byteLength);
-      const whole = isAscii(bytes) ? bytes.toString('latin1') : null;
-      const events: DecodedEvent[] = [];
-      let run = '';
-      let length = 0;
-      let from = 0;
-      for (let index = 0; index < block.ends.length; index++) {
-        const to = Math.min(Math.max(block.ends[index] as number, from), bytes.length);
-        begin(frame, index);
-        const event = whole === null ? decodeBytes(bytes, from, to, frame) : decodeText(whole, from, to, frame);
-        from = to;
-        if (event === null) {
-          tally.dropped++;
-          continue;
-        }
-        events.push(event);
-        if (event.format !== run) {
-          if (length > 0) countFormat(tally, run, length);
-          run = event.format;
-          length = 0;
-        }
-        length++;
-        if (frame.fault !== '' || frame.marks !== 0) countFaults(tally, frame);
-        if (UNKNOWN_FORMATS.has(event.format)) tally.notUnderstood++;
+  function* events(block: StoredBlock): Generator<DecodedEvent, void, void> {
+    const tally = open(block);
+    const bytes = Buffer.from(block.data.buffer, block.data.byteOffset, block.data.byteLength);
+    const whole = isAscii(bytes) ? bytes.toString('latin1') : null;
+    let run = '';
+    let length = 0;
+    let from = 0;
+    for (let index = 0; index < block.ends.length; index++) {
+      const to = Math.min(Math.max(block.ends[index] as number, from), bytes.length);
+      begin(frame, index);
+      const event = whole === null ? decodeBytes(bytes, from, to, frame) : decodeText(whole, from, to, frame);
+      from = to;
+      if (event === null) {
+        tally.dropped++;
+        continue;
       }
-      if (length > 0) countFormat(tally, run, length);
-      tally.events += events.length;
-      return events;
-    },
+      if (event.format !== run) {
+        if (length > 0) countFormat(tally, run, length);
+        run = event.format;
+        length = 0;
+      }
+      length++;
+      if (frame.fault !== '' || frame.marks !== 0) countFaults(tally, frame);
+      if (UNKNOWN_FORMATS.has(event.format)) tally.notUnderstood++;
+      tally.events++;
+      yield event;
+    }
+    if (length > 0) countFormat(tally, run, length);
+  }
+
+  return {
+    decode: (block) => Array.from(events(block)),
+    events,
     takeCounts: () => tallies.take(),
   };
 }

@@ -4,15 +4,20 @@ import { type Asset, type FindingObservation, rfc3339 } from '../../core/index.t
 import type { DeviceAdvisory } from './device-advisory.ts';
 import { type Device, type DeviceAnswer, deviceFinding, judgeAdvisory } from './device-match.ts';
 
+/** What a person said to the question of an advisory. */
+interface Said {
+  readonly answer: 'affected' | 'not affected' | 'unknown';
+  readonly said_by: string;
+  readonly at: string;
+  readonly note: string;
+}
+
 export interface DeviceJudge {
   readonly size: number;
   judge(
     asset: Pick<Asset, 'name' | 'criticality'>,
     facts: { readonly vendor?: string; readonly model?: string; readonly version?: string },
-    answers: ReadonlyMap<
-      string,
-      { readonly affected: boolean; readonly by: string; readonly at: string; readonly note: string }
-    >,
+    answers: ReadonlyMap<string, Said>,
     policy: { readonly contain_days: Readonly<Record<string, number | null>> },
   ): FindingObservation[];
 }
@@ -36,22 +41,25 @@ export function createDeviceJudge(advisories: readonly DeviceAdvisory[], now: nu
       known.set(key, found);
       return found.flatMap(({ advisory }) => {
         const said = answers.get(advisory.id);
-        if (said && !said.affected) return [];
+        if (said?.answer === 'not affected') return [];
         const answer = judgeAdvisory(device, advisory);
         if (!answer) return [];
-        const sure: DeviceAnswer = said ? { ...answer, answer: 'affected', question: null } : answer;
+        const sure: DeviceAnswer =
+          said?.answer === 'affected' ? { ...answer, answer: 'affected', question: null } : answer;
         const finding = deviceFinding(device, advisory, sure, now);
         const days = sure.answer === 'affected' ? (policy.contain_days[finding.severity] ?? null) : null;
         return [
           {
             ...finding,
             due: days === null ? null : rfc3339(now + days * 86_400_000),
-            ...(said
-              ? { detail: `${said.by} answered on ${said.at.slice(0, 10)} that it is affected. ${said.note}`.trim() }
-              : {}),
+            ...(said ? { detail: wordsOf(said, sure.question) } : {}),
           },
         ];
       });
     },
   };
 }
+
+/** Who said what and when; what nobody could tell yet stays a question. */
+const wordsOf = ({ answer, said_by, at, note }: Said, question: string | null): string =>
+  `${question === null ? '' : `${question} `}${said_by} answered on ${at.slice(0, 10)}: ${answer}. ${note}`.trim();

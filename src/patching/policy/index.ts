@@ -3,6 +3,7 @@
 export { bodOutcome } from './policy-bod.ts';
 export {
   type AssetContext,
+  byDay,
   type Clock,
   type Decision,
   decide,

@@ -75,6 +75,10 @@ function pointsOf(one: VulnerabilityFacts, context: AssetContext, policy: Policy
   };
 }
 
+/** The strictest first; of one day the name of the rule, so that the answer is always the same. */
+export const byDay = (a: Pick<Clock, 'dueMs' | 'rule'>, b: Pick<Clock, 'dueMs' | 'rule'>): number =>
+  a.dueMs - b.dueMs || (a.rule < b.rule ? -1 : 1);
+
 export function decide(one: VulnerabilityFacts, context: AssetContext, policy: Policy, detectedMs: number): Decision {
   const points = pointsOf(one, context, policy);
   const clocks: Clock[] = [];
@@ -116,7 +120,7 @@ export function decide(one: VulnerabilityFacts, context: AssetContext, policy: P
       why: `${days} days after it was first seen (${one.severity}${context.criticality === 'unknown' ? '' : `, ${context.criticality}`}, ${policy.name})`,
     });
   return {
-    clocks: clocks.sort((a, b) => a.dueMs - b.dueMs || (a.rule < b.rule ? -1 : 1)),
+    clocks: clocks.sort(byDay),
     ssvc: ssvcDecision({ ...points, mission: MISSION[context.criticality] }),
     assumed: points.assumed,
   };

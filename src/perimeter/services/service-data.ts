@@ -1,11 +1,11 @@
-/** Databases, caches and queues: are they there, do they ask who one is, do they encrypt. Nothing stored in them is read. */
+/** Databases, caches and directories: are they there, do they ask who one is, do they encrypt. Nothing stored in them is read. */
 
 import { exposed, type Probe, type ProbeContext, question, talk } from '../perimeter-probe.ts';
 import { at, fix, oneLine, type ServiceView, type Software, type Weakness } from '../perimeter-weakness.ts';
 
 const DATABASE_WHY = 'Databases are found and guessed at by scanners within hours.';
 
-function open(
+export function open(
   context: ProbeContext,
   service: string,
   name: string,
@@ -27,7 +27,13 @@ function open(
   };
 }
 
-function inClear(context: ProbeContext, service: string, name: string, command: string, how: string): Weakness[] {
+export function inClear(
+  context: ProbeContext,
+  service: string,
+  name: string,
+  command: string,
+  how: string,
+): Weakness[] {
   if (context.tls) return [];
   const where = at(context.host, context.port);
   return [
@@ -44,7 +50,7 @@ function inClear(context: ProbeContext, service: string, name: string, command: 
   ];
 }
 
-const view = (
+export const view = (
   service: string,
   context: ProbeContext,
   banner: string | null,
@@ -109,6 +115,7 @@ export const redis: Probe = {
 export const memcached: Probe = {
   service: 'memcached',
   ports: [11211],
+  anywhere: true,
   look: async (context) => {
     const answer = (await question(context, 'memcached', 'version\r\n'))?.toString('latin1') ?? '';
     const version = /^VERSION ([\w.-]+)/.exec(answer)?.[1];
@@ -144,6 +151,7 @@ function mongoMessage(command: string): Buffer {
 export const mongodb: Probe = {
   service: 'mongodb',
   ports: [27017, 27018],
+  anywhere: true,
   look: async (context) => {
     const hello = await question(context, 'mongodb', mongoMessage('buildInfo'));
     if (!hello || hello.length < 26 || hello.readUInt32LE(12) !== 2013) return null;
@@ -291,6 +299,7 @@ export const mysql: Probe = {
 export const mssql: Probe = {
   service: 'mssql',
   ports: [1433],
+  anywhere: true,
   look: async (context) => {
     // PRELOGIN with VERSION and ENCRYPTION ([MS-TDS] 2.2.6.5).
     const body = Buffer.from('00000b000601001100 01ff000000000000 02'.replaceAll(' ', ''), 'hex');
@@ -349,50 +358,11 @@ export const ldap: Probe = {
   },
 };
 
-export const mqtt: Probe = {
-  service: 'mqtt',
-  ports: [1883, 8883],
-  look: async (context) => {
-    const id = 'asepsis-look';
-    const answer = await question(
-      context,
-      'mqtt',
-      Buffer.concat([
-        Buffer.from([0x10, 12 + id.length, 0, 4]),
-        Buffer.from('MQTT'),
-        Buffer.from([4, 2, 0, 30, 0, id.length]),
-        Buffer.from(id),
-      ]),
-    );
-    if (answer?.[0] !== 0x20 || answer[1] !== 2) return null;
-    const free = answer[3] === 0;
-    return view(
-      'mqtt',
-      context,
-      null,
-      [],
-      { authentication: !free },
-      free
-        ? [
-            open(
-              context,
-              'mqtt',
-              'MQTT',
-              'Anybody reads and sends every message, also of devices.',
-              'CONNECT without a name was accepted',
-              `mosquitto_sub -h ${context.host} -p ${context.port} -t '$SYS/broker/version' -C 1`,
-              'mosquitto.conf: allow_anonymous false, password_file, and a TLS listener.',
-            ),
-          ]
-        : [],
-    );
-  },
-};
-
 /** X11 without access control: the setup answer says 1 to anybody. */
 export const x11: Probe = {
   service: 'x11',
   ports: [6000, 6001],
+  anywhere: true,
   look: async (context) => {
     const answer = await question(context, 'x11', Buffer.from('6c000b000000000000000000', 'hex'));
     if (!answer || answer.length < 8 || answer.readUInt16LE(2) !== 11) return null;

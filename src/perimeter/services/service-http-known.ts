@@ -86,6 +86,9 @@ async function docker(site: SiteView): Promise<Known | null> {
   };
 }
 
+/** What programs in Go say of a path that they do not have: no page is at /, only an interface below it. */
+const bareGo = (site: SiteView) => site.page.status === 404 && site.page.body.startsWith('404 page not found');
+
 async function kubernetes(site: SiteView): Promise<Known | null> {
   const status = site.page.body.slice(0, 2000);
   if (/"kind":\s*"Status"/.test(status) && /"apiVersion":\s*"v1"/.test(status)) {
@@ -110,11 +113,55 @@ async function kubernetes(site: SiteView): Promise<Known | null> {
       weaknesses,
     };
   }
-  if (site.page.status === 404 && status.startsWith('404 page not found') && /:(10250|10255)$/.test(site.origin)) {
+  if (bareGo(site)) {
     const answer = await site.get('/healthz');
-    if (answer?.status === 200 && answer.body.trim() === 'ok') return { service: 'kubelet' };
+    if (answer?.status !== 200 || answer.body.trim() !== 'ok') return null;
+    // The head alone says whether anybody may ask; what runs there is not read.
+    const pods = await site.get('/pods', { method: 'HEAD' });
+    if (![200, 401, 403].includes(pods?.status ?? 0)) return null;
+    return {
+      service: 'kubelet',
+      weaknesses:
+        pods?.status === 200
+          ? [
+              open(
+                site,
+                'kubelet',
+                'The kubelet',
+                'Whoever reaches it runs anything in every container of the machine.',
+                '/pods',
+                'kubelet: --anonymous-auth=false, --authorization-mode=Webhook, --read-only-port=0.',
+              ),
+            ]
+          : [],
+    };
   }
   return null;
+}
+
+/** etcd tells its version to anybody; whether its keys are open is not tried. */
+async function etcd(site: SiteView): Promise<Known | null> {
+  if (!bareGo(site)) return null;
+  const version = json(await site.get('/version'));
+  if (typeof version?.etcdserver !== 'string') return null;
+  return {
+    service: 'etcd',
+    software: [{ name: 'etcd', version: word(version.etcdserver) }],
+    weaknesses: site.tls
+      ? []
+      : [
+          weak(
+            site,
+            'database-without-tls',
+            site.outside ? 'critical' : 'medium',
+            'etcd without TLS',
+            'It holds the secrets of a cluster; without TLS it cannot ask for a client certificate either.',
+            '/version was answered in clear',
+            'etcd --cert-file --key-file --client-cert-auth --trusted-ca-file, and --auth-token with users.',
+            { key: 'etcd', path: '/version', head: false, disrupts: true, fixTitle: `Encrypt etcd on ${site.origin}` },
+          ),
+        ],
+  };
 }
 
 const FHIR_PATHS = [
@@ -238,9 +285,14 @@ async function vpn(site: SiteView): Promise<Known | null> {
 
 async function printerWeb(site: SiteView): Promise<Known | null> {
   const text = `${site.page.headers.server ?? ''} ${/<title>([^<]{0,200})/i.exec(site.page.body)?.[1] ?? ''}`;
-  if (!/(HP (HTTP Server|LaserJet)|LaserJet|Lexmark|Xerox|KYOCERA|Brother|RICOH|Canon|EPSON)/i.test(text)) return null;
+  if (
+    !/(HP (HTTP Server|LaserJet)|LaserJet|Lexmark|Xerox|KYOCERA|Brother|RICOH|Canon|EPSON|CUPS\/\d|IPP\/\d)/i.test(text)
+  )
+    return null;
+  const cups = /CUPS\/(\d[\w.]*)/i.exec(text)?.[1];
   return {
     service: 'printer-web',
+    software: cups === undefined ? [] : [{ name: 'cups', version: cups }],
     weaknesses: site.outside
       ? [
           weak(
@@ -258,7 +310,7 @@ async function printerWeb(site: SiteView): Promise<Known | null> {
   };
 }
 
-const LOOKS = [elasticsearch, docker, kubernetes, dicomWeb, vpn, printerWeb, fhir] as const;
+const LOOKS = [elasticsearch, docker, etcd, kubernetes, dicomWeb, vpn, printerWeb, fhir] as const;
 
 export async function known(site: SiteView): Promise<Known | null> {
   for (const look of LOOKS) {

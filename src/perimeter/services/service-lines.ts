@@ -303,7 +303,8 @@ export const telnet: Probe = {
   // IAC and a negotiation (RFC 854), or a question for a name.
   greets: (banner, port) =>
     /^\xff[\xfb-\xfe]/.test(text(banner)) ||
-    ((port === 23 || port === 2323) && /login:|username:|password:/i.test(text(banner))),
+    ((port === 23 || port === 2323) && /login:|username:|password:/i.test(text(banner))) ||
+    /(^|\n)[\w .()-]{0,80}(login|username): ?$/i.test(text(banner)),
   look: async (context) => {
     if (!context.banner) return null;
     return view('telnet', context, text(context.banner), [], {}, [

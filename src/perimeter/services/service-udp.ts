@@ -180,24 +180,50 @@ const ntp: UdpProbe = {
   },
 };
 
+/** One transform of a proposal (RFC 7296 section 3.3.2). */
+const transform = (last: boolean, type: number, id: number, keyBits = 0) => {
+  const attribute = keyBits > 0 ? [0x80, 0x0e, keyBits >> 8, keyBits & 255] : [];
+  return Buffer.from([last ? 0 : 3, 0, 0, 8 + attribute.length, type, 0, id >> 8, id & 255, ...attribute]);
+};
+const payload = (next: number, body: Buffer) =>
+  Buffer.concat([Buffer.from([next, 0, (body.length + 4) >> 8, (body.length + 4) & 255]), body]);
+
+/** A whole IKE_SA_INIT with usual algorithms: what is less is dropped in silence by many. The exchange is not gone on with. */
+function ikeInit(spi: Buffer): Buffer {
+  const transforms = [
+    transform(false, 1, 12, 256), // AES-CBC
+    transform(false, 1, 12, 128),
+    transform(false, 2, 5), // HMAC-SHA2-256
+    transform(false, 2, 2), // HMAC-SHA1
+    transform(false, 3, 12), // HMAC-SHA2-256-128
+    transform(false, 3, 2), // HMAC-SHA1-96
+    transform(false, 4, 14), // 2048-bit MODP
+    transform(true, 4, 19), // 256-bit ECP
+  ];
+  const list = Buffer.concat(transforms);
+  const proposal = Buffer.concat([Buffer.from([0, 0, 0, 8 + list.length, 1, 1, 0, transforms.length]), list]);
+  const body = Buffer.concat([
+    payload(34, proposal),
+    payload(40, Buffer.concat([Buffer.from([0, 14, 0, 0]), randomBytes(256)])),
+    payload(0, randomBytes(32)),
+  ]);
+  const head = Buffer.alloc(28);
+  spi.copy(head);
+  head.writeUInt8(33, 16);
+  head.writeUInt8(0x20, 17);
+  head.writeUInt8(34, 18);
+  head.writeUInt8(0x08, 19);
+  head.writeUInt32BE(28 + body.length, 24);
+  return Buffer.concat([head, body]);
+}
+
 const ike: UdpProbe = {
   service: 'ike',
   port: 500,
   look: async (context) => {
-    // IKEv2 IKE_SA_INIT with an SA that offers nothing usable: the answer is a refusal, and that is enough (RFC 7296).
-    const head = Buffer.alloc(28);
-    randomBytes(8).copy(head);
-    head.writeUInt8(33, 16);
-    head.writeUInt8(0x20, 17);
-    head.writeUInt8(34, 18);
-    head.writeUInt8(0x08, 19);
-    const sa = Buffer.from(
-      '00000028 00000024 01010003 0300000c 01000014 800e0080 03000008 02000005 00000008 04000013'.replaceAll(' ', ''),
-      'hex',
-    );
-    head.writeUInt32BE(28 + sa.length, 24);
-    const answer = await send(context, Buffer.concat([head, sa]), 'ike');
-    if (!answer || answer.length < 28 || !answer.subarray(0, 8).equals(head.subarray(0, 8))) return null;
+    const spi = randomBytes(8);
+    const answer = await send(context, ikeInit(spi), 'ike');
+    if (!answer || answer.length < 28 || !answer.subarray(0, 8).equals(spi)) return null;
     return view('ike', null, { version: (answer[17] ?? 0) >> 4 }, []);
   },
 };

@@ -16,7 +16,7 @@ const PATHS = [
   '/usr/lib/postfix/sbin',
 ];
 export const program = (name: string): string | null =>
-  PATHS.map((path) => join(path, name)).find((path) => existsSync(path)) ?? null;
+  (name.startsWith('/') ? [name] : PATHS.map((path) => join(path, name))).find((path) => existsSync(path)) ?? null;
 export const has = (...names: string[]): boolean => names.every((name) => program(name) !== null);
 
 export async function freePort(host = '127.0.0.1'): Promise<number> {
@@ -44,7 +44,7 @@ export interface Lab {
   readonly dir: string;
   /** Writes a file of the laboratory and answers its path. */
   file(name: string, text: string | Buffer, mode?: number): string;
-  /** Starts a program and waits until it listens on `port`. */
+  /** Starts a program and waits until it listens on `port`; 0: it has none that opens. */
   start(
     name: string,
     args: readonly string[],
@@ -90,6 +90,7 @@ export function openLab(): Lab {
         said = (said + chunk.toString()).slice(-2000);
       });
       running.push(child);
+      if (port === 0) return;
       for (let i = 0; i < 200; i++) {
         if (await answers(port, '127.0.0.1')) return;
         if (child.exitCode !== null && child.exitCode !== 0) break;

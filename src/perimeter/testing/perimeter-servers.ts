@@ -66,6 +66,15 @@ export async function goodNginx(lab: Lab, { cert, key }: Material): Promise<LabS
   return { port };
 }
 
+/** TLS in front of a server that has none. */
+export async function proxyNginx(lab: Lab, { cert, key }: Material, to: number): Promise<LabServer> {
+  const [port, dir] = [await freePort(), folder(lab, `nginx-${to}`)];
+  const headers = `add_header Strict-Transport-Security "max-age=63072000" always; add_header Content-Security-Policy "default-src 'self'; frame-ancestors 'none'; object-src 'none'; base-uri 'self'" always; add_header X-Content-Type-Options nosniff always; add_header Referrer-Policy no-referrer always;`;
+  const server = `server { listen 127.0.0.1:${port} ssl; server_tokens off; ssl_certificate ${cert}; ssl_certificate_key ${key}; ssl_protocols TLSv1.2 TLSv1.3; ssl_ciphers ECDHE-ECDSA-AES128-GCM-SHA256; ssl_session_tickets off; ${headers} location / { proxy_pass http://127.0.0.1:${to}; } }`;
+  await lab.start('nginx', ['-c', lab.file(`nginx-${to}/nginx.conf`, nginxBase(dir, server)), '-e', 'stderr'], port);
+  return { port };
+}
+
 const apacheModules = (names: readonly string[]) =>
   names.map((name) => `LoadModule ${name}_module /usr/lib/apache2/modules/mod_${name}.so`).join('\n');
 
