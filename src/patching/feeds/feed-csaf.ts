@@ -155,6 +155,8 @@ function affectedOf(group: {
   const arches = [...new Set([...group.affected, ...group.fixed].map((one) => one.arch))];
   const shared = {
     key: group.key,
+    // Which hotfix supersedes which is not said here: hosts are judged by their build.
+    ...(group.ecosystem === 'windows' ? { fixedBy: [] } : {}),
     ...(arches.includes(null) || arches.length === 0 || arches.includes('noarch')
       ? {}
       : { arches: arches as string[] }),
