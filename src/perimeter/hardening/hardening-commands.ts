@@ -8,6 +8,8 @@ import { passingFinding } from '../perimeter-passing.ts';
 import { collectFolder } from './hardening-collect.ts';
 import { CHECKS, hardeningFindings, judgeServer, scoreOf, windowsFindings } from './hardening-judge.ts';
 import { changeScript } from './hardening-script.ts';
+import { judgeAuditpol, judgeRegistry, parseRegistry } from './hardening-windows.ts';
+import { auditScript, registryScript } from './hardening-windows-script.ts';
 
 interface Options {
   root: string;
@@ -20,11 +22,31 @@ interface Options {
 
 const clean = (text: string): string => text.replace(/(?!\n)\p{Cc}/gu, '?');
 
+/** The script of one Windows setting that an export shows to be wrong. */
+function windowsScript(id: string, o: Options): string {
+  const registry = o.registry === undefined ? null : parseRegistry(readFileSync(o.registry));
+  const setting = registry && judgeRegistry(registry).find(({ check }) => check.id === id);
+  if (registry && setting?.state === 'bad') return registryScript(setting.check, registry);
+  const policy =
+    o.auditpol === undefined ? undefined : judgeAuditpol(readFileSync(o.auditpol, 'utf8')).find((row) => row.id === id);
+  if (policy?.state === 'bad') return auditScript(policy);
+  const state = setting?.state ?? policy?.state;
+  throw new InvalidArgumentError(
+    state === undefined
+      ? `${id} is judged from an export: add --registry FILE or --auditpol FILE.`
+      : `${id} offers no change: it is ${state}.`,
+  );
+}
+
 function harden(o: Options, terminal: Terminal): void {
   const name = o.name ?? (o.root === '/' ? hostname() : 'server');
   const nowMs = Date.now();
   const windows = o.registry !== undefined || o.auditpol !== undefined;
   const evidence = collectFolder(o.root);
+  if (o.script?.startsWith('windows-')) {
+    terminal.out(windowsScript(o.script, o));
+    return;
+  }
   if (o.script !== undefined) {
     const check = CHECKS.find(({ id }) => id === o.script);
     if (!check) throw new InvalidArgumentError(`There is no check ${o.script}.`);

@@ -7,6 +7,7 @@ import type { Category, HardeningCheck, HardeningEvidence, Verdict } from './har
 import { changeScript } from './hardening-script.ts';
 import { SERVER_CHECKS } from './hardening-servers.ts';
 import { judgeAuditpol, judgeRegistry, parseRegistry, windowsCommand } from './hardening-windows.ts';
+import { auditUndo, valueBefore, windowsUndo } from './hardening-windows-script.ts';
 
 export const CHECKS: readonly HardeningCheck[] = [...LINUX_CHECKS, ...SERVER_CHECKS];
 
@@ -138,7 +139,8 @@ export function windowsFindings(
   let unknown = 0;
   let good = 0;
   const base = { asset, nowMs, disrupts: true, category: 'windows' };
-  for (const { check, state, seen } of exports.registry ? judgeRegistry(parseRegistry(exports.registry)) : []) {
+  const registry = exports.registry ? parseRegistry(exports.registry) : new Map();
+  for (const { check, state, seen } of exports.registry ? judgeRegistry(registry) : []) {
     if (state === 'unknown') unknown++;
     else if (state === 'good') good++;
     else
@@ -149,7 +151,7 @@ export function windowsFindings(
           category: 'windows',
           seen,
           command: `reg query "${check.key}" /v ${check.value}`,
-          how: `${windowsCommand(check)}\n(better by group policy; keep the old value to put it back)`,
+          how: `${windowsCommand(check)}\n(better by group policy)\nTo undo: ${windowsUndo(check, valueBefore(check, registry))}\nasepsis perimeter harden --registry FILE --script ${check.id} writes it as a script that can undo itself.`,
         }),
       );
   }
@@ -160,14 +162,14 @@ export function windowsFindings(
       findings.push(
         finding({
           ...base,
-          id: `windows-audit-${row.name.toLowerCase().replaceAll(' ', '-')}`,
+          id: row.id,
           severity: 'medium',
           title: `"${row.name}" is not audited`,
           why: 'Attacks leave no trace in the security log.',
           sources: [row.source],
           seen: row.seen,
           command: 'auditpol /get /category:*',
-          how: row.command,
+          how: `${row.command}\nTo undo: ${auditUndo(row)}\nasepsis perimeter harden --auditpol FILE --script ${row.id} writes it as a script that can undo itself.`,
         }),
       );
   }

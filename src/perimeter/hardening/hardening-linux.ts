@@ -80,7 +80,7 @@ const SSHD_ROWS: readonly SshdRow[] = [
     'critical',
     'SSH lets accounts without a password in',
     'Anybody is in.',
-    ['CIS Debian 12 5.1.19'],
+    ['CIS Debian 12 5.1.19', 'ANSSI NT-007 R17'],
   ],
   [
     'rhosts',
@@ -375,13 +375,13 @@ const MODES: readonly (readonly [path: string, most: number, severity: Severity,
   ['/etc/ssh/ssh_host_ed25519_key', 0o600, 'high', 'CIS Debian 12 5.1.2'],
   ['/etc/ssh/ssh_host_ecdsa_key', 0o600, 'high', 'CIS Debian 12 5.1.2'],
   ['/etc/crontab', 0o644, 'medium', 'CIS Debian 12 2.4.1.2'],
-  ['/etc/sudoers', 0o440, 'high', 'ANSSI-BP-028 R39'],
+  ['/etc/sudoers', 0o440, 'high', 'ANSSI-BP-028 R50'],
 ];
 const files = MODES.map(
   ([path, most, severity, source]): HardeningCheck => ({
     id: `mode${path.replaceAll(/[/_]/g, '-')}`,
     category: 'files',
-    sources: [source, 'ANSSI-BP-028 R50'],
+    sources: [...new Set([source, 'ANSSI-BP-028 R50'])],
     severity,
     title: `${path} may be read or changed by too many`,
     why: 'Passwords, keys or rights leak, or change.',

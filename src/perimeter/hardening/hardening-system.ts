@@ -107,7 +107,7 @@ const accounts: readonly HardeningCheck[] = [
     severity: 'medium',
     title: 'Passwords are stored with a weak hash',
     why: 'A stolen file gives them away.',
-    sources: ['CIS Debian 12 5.3.3.4.3', 'ANSSI-BP-028 R68'],
+    sources: ['CIS Debian 12 5.4.1.4', 'ANSSI-BP-028 R68'],
     reload: '',
   }),
   {
@@ -152,7 +152,7 @@ const accounts: readonly HardeningCheck[] = [
   {
     id: 'sudo-nopasswd',
     category: 'accounts',
-    sources: ['CIS Debian 12 5.2.4', 'ANSSI-BP-028 R40'],
+    sources: ['CIS Debian 12 5.2.4', 'ANSSI-BP-028 v1.2 R59'],
     severity: 'medium',
     title: 'sudo asks some for no password',
     why: 'Whoever runs a program as that user is root.',
@@ -227,7 +227,7 @@ const others: readonly HardeningCheck[] = [
     severity: 'low',
     title: 'The journal may be lost at a restart',
     why: 'Traces of a break-in go with it.',
-    sources: ['CIS Debian 12 6.1.1.1', 'BSI OPS.1.1.5'],
+    sources: ['CIS Debian 12 6.1.2.4', 'BSI OPS.1.1.5'],
     reload: 'systemctl restart systemd-journald',
   }),
   keyed({
@@ -273,7 +273,7 @@ const others: readonly HardeningCheck[] = [
   {
     id: 'firewall',
     category: 'firewall',
-    sources: ['CIS Debian 12 4.1.1', 'BSI SYS.1.1.A19', 'ANSSI-BP-028 R78'],
+    sources: ['CIS Debian 12 4.1.1', 'BSI SYS.1.1.A19', 'ANSSI-BP-028 R80'],
     severity: 'medium',
     title: 'No firewall is set up',
     why: 'Whatever is installed by chance is open to all.',
@@ -313,7 +313,7 @@ const others: readonly HardeningCheck[] = [
   {
     id: 'inetd',
     category: 'services',
-    sources: ['CIS Debian 12 2.1.21', 'BSI SYS.1.3.A6'],
+    sources: ['CIS Debian 12 2.1.19', 'ANSSI-BP-028 R62', 'BSI SYS.1.3.A6'],
     severity: 'high',
     title: 'inetd starts services without encryption',
     why: 'telnet, rsh and tftp ask for little and hide nothing.',

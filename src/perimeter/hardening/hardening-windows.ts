@@ -88,8 +88,8 @@ export const WINDOWS_CHECKS: readonly WindowsCheck[] = [
     'high',
     'SMB 1 is on',
     'WannaCry and NotPetya spread over it.',
-    'CIS Windows Server 2022 18.4.3',
-    'DISA WN22-00-000400',
+    'CIS Windows Server 2022 v3.0.0 18.4.4',
+    'DISA WN22-00-000390',
   ),
   row(
     'smb1-client',
@@ -101,8 +101,8 @@ export const WINDOWS_CHECKS: readonly WindowsCheck[] = [
     'medium',
     'The SMB 1 client is on',
     'It speaks to forged servers.',
-    'CIS Windows Server 2022 18.4.2',
-    'DISA WN22-00-000410',
+    'CIS Windows Server 2022 v3.0.0 18.4.3',
+    'DISA WN22-00-000400',
   ),
   row(
     'smb-signing',
@@ -114,7 +114,7 @@ export const WINDOWS_CHECKS: readonly WindowsCheck[] = [
     'medium',
     'SMB signing is not required',
     'Log-ins can be relayed.',
-    'CIS Windows Server 2022 2.3.9.2',
+    'CIS Windows Server 2022 v3.0.0 2.3.9.2',
     'DISA WN22-SO-000190',
   ),
   row(
@@ -127,7 +127,7 @@ export const WINDOWS_CHECKS: readonly WindowsCheck[] = [
     'high',
     'LSA is not protected',
     'Passwords are read out of memory (mimikatz).',
-    'CIS Windows Server 2022 18.4.6',
+    'CIS Windows Server 2022 v3.0.0 18.9.26.2',
     'BSI SYS.1.2.3.A5',
   ),
   row(
@@ -140,7 +140,7 @@ export const WINDOWS_CHECKS: readonly WindowsCheck[] = [
     'high',
     'Passwords stand in memory in clear',
     'Whoever is administrator once reads them all.',
-    'CIS Windows Server 2022 18.4.8',
+    'CIS Windows Server 2022 v3.0.0 18.4.8',
     'DISA WN22-CC-000020',
   ),
   row(
@@ -153,7 +153,7 @@ export const WINDOWS_CHECKS: readonly WindowsCheck[] = [
     'medium',
     'Old NTLM is accepted',
     'Its answers are broken quickly.',
-    'CIS Windows Server 2022 2.3.11.7',
+    'CIS Windows Server 2022 v3.0.0 2.3.11.7',
     'DISA WN22-SO-000310',
   ),
   row(
@@ -166,7 +166,7 @@ export const WINDOWS_CHECKS: readonly WindowsCheck[] = [
     'high',
     'Remote desktop needs no NLA',
     'The log-in screen, and its faults, are reached before anybody proves who they are.',
-    'CIS Windows Server 2022 18.10.57.3.9.4',
+    'CIS Windows Server 2022 v3.0.0 18.10.56.3.9.4',
     'BSI SYS.1.2.3.A6',
   ),
   row(
@@ -179,7 +179,7 @@ export const WINDOWS_CHECKS: readonly WindowsCheck[] = [
     'medium',
     'LAPS is off',
     'The same administrator’s password opens every machine.',
-    'CIS Windows Server 2022 18.9.25.1',
+    'CIS Windows Server 2022 v3.0.0 18.9.25.1',
   ),
   row(
     'defender',
@@ -191,7 +191,7 @@ export const WINDOWS_CHECKS: readonly WindowsCheck[] = [
     'critical',
     'Defender is switched off',
     'Known malware runs.',
-    'CIS Windows Server 2022 18.10.43.17',
+    'CIS Windows Server 2022 v3.0.0 18.10.42.17',
   ),
   row(
     'defender-realtime',
@@ -203,7 +203,7 @@ export const WINDOWS_CHECKS: readonly WindowsCheck[] = [
     'high',
     'Defender does not watch',
     'Known malware runs.',
-    'CIS Windows Server 2022 18.10.43.10.2',
+    'CIS Windows Server 2022 v3.0.0 18.10.42.10.2',
   ),
   row(
     'script-block',
@@ -215,7 +215,7 @@ export const WINDOWS_CHECKS: readonly WindowsCheck[] = [
     'medium',
     'PowerShell does not log what it runs',
     'Attacks that live in PowerShell leave no trace.',
-    'CIS Windows Server 2022 18.10.88.1',
+    'CIS Windows Server 2022 v3.0.0 18.10.86.1',
     'DISA WN22-CC-000460',
   ),
   row(
@@ -228,7 +228,7 @@ export const WINDOWS_CHECKS: readonly WindowsCheck[] = [
     'medium',
     'Processes are logged without their command line',
     'What was run cannot be told.',
-    'CIS Windows Server 2022 18.9.3.1',
+    'CIS Windows Server 2022 v3.0.0 18.9.3.1',
     'DISA WN22-CC-000090',
   ),
   row(
@@ -241,7 +241,7 @@ export const WINDOWS_CHECKS: readonly WindowsCheck[] = [
     'high',
     'User account control is off',
     'Everything an administrator opens runs with all rights.',
-    'CIS Windows Server 2022 2.3.17.6',
+    'CIS Windows Server 2022 v3.0.0 2.3.17.6',
     'DISA WN22-SO-000430',
   ),
   row(
@@ -254,7 +254,7 @@ export const WINDOWS_CHECKS: readonly WindowsCheck[] = [
     'low',
     'Anybody lists accounts and shares',
     'Names are half of a log-in.',
-    'CIS Windows Server 2022 2.3.10.3',
+    'CIS Windows Server 2022 v3.0.0 2.3.10.3',
     'DISA WN22-SO-000230',
   ),
 ];
@@ -280,27 +280,48 @@ export function judgeRegistry(registry: Registry): WindowsVerdict[] {
   });
 }
 
-/** What is run to set it, and to put it back. */
+/** What is run to set it. */
 export const windowsCommand = (check: WindowsCheck): string =>
   `reg add "${check.key}" /v ${check.value} /t REG_DWORD /d ${check.want} /f`;
 
 const AUDIT: readonly (readonly [guid: string, name: string, wants: RegExp, source: string])[] = [
-  ['{0cce9215-69ae-11d9-bed3-505054503030}', 'Logon', /success and failure/i, 'CIS Windows Server 2022 17.5.4'],
+  ['{0cce9215-69ae-11d9-bed3-505054503030}', 'Logon', /success and failure/i, 'CIS Windows Server 2022 v3.0.0 17.5.4'],
   [
     '{0cce923f-69ae-11d9-bed3-505054503030}',
     'Credential Validation',
     /success and failure/i,
-    'CIS Windows Server 2022 17.1.1',
+    'CIS Windows Server 2022 v3.0.0 17.1.1',
   ],
-  ['{0cce922b-69ae-11d9-bed3-505054503030}', 'Process Creation', /success/i, 'CIS Windows Server 2022 17.3.2'],
-  ['{0cce9237-69ae-11d9-bed3-505054503030}', 'Security Group Management', /success/i, 'CIS Windows Server 2022 17.2.5'],
-  ['{0cce922f-69ae-11d9-bed3-505054503030}', 'Audit Policy Change', /success/i, 'CIS Windows Server 2022 17.7.1'],
+  ['{0cce922b-69ae-11d9-bed3-505054503030}', 'Process Creation', /success/i, 'CIS Windows Server 2022 v3.0.0 17.3.2'],
+  [
+    '{0cce9237-69ae-11d9-bed3-505054503030}',
+    'Security Group Management',
+    /success/i,
+    'CIS Windows Server 2022 v3.0.0 17.2.5',
+  ],
+  [
+    '{0cce922f-69ae-11d9-bed3-505054503030}',
+    'Audit Policy Change',
+    /success/i,
+    'CIS Windows Server 2022 v3.0.0 17.7.1',
+  ],
 ];
 
+export interface AuditRow {
+  readonly id: string;
+  readonly guid: string;
+  readonly name: string;
+  readonly state: 'good' | 'bad' | 'unknown';
+  readonly seen: string;
+  readonly source: string;
+  readonly command: string;
+  /** What is audited now: what undoing goes back to. */
+  readonly success: boolean;
+  readonly failure: boolean;
+}
+
 /** What `auditpol /get /category:* /r` says, by the number of the subcategory: its names are translated, numbers are not. */
-export function judgeAuditpol(
-  csv: string,
-): { name: string; state: 'good' | 'bad' | 'unknown'; seen: string; source: string; command: string }[] {
+export function judgeAuditpol(csv: string): AuditRow[] {
   const rows = csv
     .slice(0, 1_000_000)
     .split(/\r?\n/)
@@ -309,13 +330,16 @@ export function judgeAuditpol(
     const found = rows.find((cells) => cells.some((cell) => cell.trim().toLowerCase() === guid));
     const at = found?.findIndex((cell) => cell.trim().toLowerCase() === guid) ?? -1;
     const seen = found?.[at + 1]?.trim() ?? '';
-    const command = `auditpol /set /subcategory:"${guid}" /success:enable /failure:enable`;
     return {
+      id: `windows-audit-${name.toLowerCase().replaceAll(' ', '-')}`,
+      guid,
       name,
       source,
-      command,
+      command: `auditpol /set /subcategory:"${guid}" /success:enable /failure:enable`,
       seen: found ? `${name}: ${seen}` : `${name} is not in the export`,
       state: !found ? 'unknown' : wants.test(seen) ? 'good' : 'bad',
+      success: /success/i.test(seen),
+      failure: /failure/i.test(seen),
     };
   });
 }

@@ -1,7 +1,8 @@
-/** Validates DNSSEC here, from the root's keys down (RFC 4033 to 4035, 8624): the resolver is asked, not believed. */
+/** Validates DNSSEC here, from the root's keys down (RFC 4033 to 4035, 5155, 8624): the resolver is asked, not believed. */
 
 import { createHash, createPublicKey, type KeyObject, verify } from 'node:crypto';
 import { type DnsMessage, type DnsRecord, nameWire } from '../perimeter-dns.ts';
+import { denialOfDs } from './mail-denial.ts';
 
 export type DnssecState = { readonly state: 'secure' | 'unsigned' | 'bogus' | 'unknown'; readonly why: string };
 export type AskDns = (name: string, type: number) => Promise<DnsMessage | null>;
@@ -211,9 +212,36 @@ function digestsOf(records: readonly DnsRecord[]): Digest[] {
     }));
 }
 
+type Cut = { readonly child: string; readonly message: DnsMessage } | DnssecState;
+
+/** The next zone below the parent on the way to the name: one with a DS, or an end of the chain that the parent proves. */
+async function nextCut(
+  ask: AskDns,
+  labels: readonly string[],
+  parent: { readonly name: string; readonly depth: number; readonly keys: readonly Buffer[] },
+  nowMs: number,
+): Promise<Cut> {
+  for (let next = parent.depth + 1; next <= labels.length; next++) {
+    const child = labels.slice(labels.length - next).join('.');
+    const message = await ask(child, TYPE.ds);
+    if (!message) return { state: 'unknown', why: `the DS of ${child} could not be asked` };
+    if (ofType(message, child, TYPE.ds).length > 0) return { child, message };
+    const { authorities } = message;
+    const denial = denialOfDs(authorities, child, parent.name, (name, type) =>
+      isSigned(authorities, name, type, parent.name, parent.keys, nowMs),
+    );
+    const above = parent.name || 'the root';
+    if (denial === 'unsigned-cut') return { state: 'unsigned', why: `${above} proves that it holds no DS of ${child}` };
+    if (denial === 'unproven')
+      return { state: 'bogus', why: `${above} is said to hold no DS of ${child}, and no signed record proves it` };
+    // Nothing begins at this name: the parent goes on below it.
+  }
+  return { state: 'bogus', why: `${parent.name || 'the root'} proves that no zone begins at ${labels.join('.')}` };
+}
+
 /**
- * Follows the chain from an anchor to the zone, and checks the signature of its SOA. That a parent has no DS is taken
- * from its answer; the proof of absence (NSEC) is not checked, so `unsigned` is what the resolver says.
+ * Follows the chain from an anchor to the zone, and checks the signature of its SOA. That a parent has no DS is only
+ * believed with a proof (NSEC, NSEC3): otherwise whoever is in the path could make a signed zone look unsigned.
  */
 export async function validate(
   ask: AskDns,
@@ -225,43 +253,31 @@ export async function validate(
     .toLowerCase()
     .split('.')
     .filter((label) => label !== '');
-  let start = labels.length;
-  while (start > 0 && !anchors.has(labels.slice(labels.length - start).join('.'))) start--;
-  let parent = labels.slice(labels.length - start).join('.');
+  let depth = labels.length;
+  while (depth > 0 && !anchors.has(labels.slice(labels.length - depth).join('.'))) depth--;
+  let parent = labels.slice(labels.length - depth).join('.');
   let digests = anchors.get(parent);
   if (!digests) return { state: 'unknown', why: 'there is no key to begin with' };
-  for (let depth = start; depth <= Math.min(labels.length, DEPTH_MAX); depth++) {
+  for (let steps = 0; steps <= DEPTH_MAX; steps++) {
     const keys = await keysOf(ask, parent, digests, nowMs);
     if (!Array.isArray(keys)) return keys;
-    if (parent === labels.join('.')) {
+    if (depth === labels.length) {
       const soa = await ask(parent, TYPE.soa);
       if (!soa) return { state: 'unknown', why: 'the zone could not be asked' };
       return isSigned(soa.answers, parent, TYPE.soa, parent, keys, nowMs)
         ? { state: 'secure', why: 'the chain holds' }
         : { state: 'bogus', why: `the records of ${parent} are not signed by its keys, or the signature is over` };
     }
-    // The next cut: a name that has a DS, or one that is no zone of its own.
-    let child = '';
-    let message: DnsMessage | null = null;
-    for (let next = depth + 1; next <= labels.length; next++) {
-      child = labels.slice(labels.length - next).join('.');
-      message = await ask(child, TYPE.ds);
-      if (!message) return { state: 'unknown', why: `the DS of ${child} could not be asked` };
-      if (ofType(message, child, TYPE.ds).length > 0) {
-        depth = next - 1;
-        break;
-      }
-      if (next === labels.length) return { state: 'unsigned', why: `the parent of ${child} holds no DS record` };
-      // No DS, and a zone of its own: what is below is not signed.
-      const own = await ask(child, TYPE.soa);
-      if (ofType(own, child, TYPE.soa).length > 0)
-        return { state: 'unsigned', why: `${child} is a zone without a DS record` };
-    }
-    const found = ofType(message, child, TYPE.ds);
-    if (!isSigned(message?.answers ?? [], child, TYPE.ds, parent, keys, nowMs))
+    const cut = await nextCut(ask, labels, { name: parent, depth, keys }, nowMs);
+    if ('state' in cut) return cut;
+    const { child, message } = cut;
+    if (!isSigned(message.answers, child, TYPE.ds, parent, keys, nowMs))
       return { state: 'bogus', why: `the DS of ${child} is not signed by ${parent || 'the root'}` };
-    digests = digestsOf(found);
+    digests = digestsOf(ofType(message, child, TYPE.ds)).filter(({ type }) => DIGESTS[type] !== undefined);
+    // Only digests that nobody here can compute: as if there were none (RFC 4035 section 5.2).
+    if (digests.length === 0) return { state: 'unsigned', why: `the DS of ${child} is of an unknown kind` };
     parent = child;
+    depth = child.split('.').length;
   }
   return { state: 'unknown', why: 'the chain is too long' };
 }
