@@ -47,7 +47,8 @@ function timed(program: string, args: readonly string[]): { wall: number; cpu: n
   return { wall: (performance.now() - start) / 1000, cpu: user + system };
 }
 
-const ours = timed(process.execPath, [join(import.meta.dirname, '..', 'src', 'main.ts'), 'inspect', '--json', path]);
+const asepsis = join(import.meta.dirname, '..', 'bin', 'asepsis');
+const ours = timed(asepsis, ['inspect', '--json', path]);
 const fields = ['hl7.segment', 'dicom.pdu.type', 'http.authorization', 'ip.src', 'ip.dst', 'tcp.dstport', 'eth.src'];
 const theirs = timed('tshark', [
   '-n',

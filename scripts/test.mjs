@@ -53,6 +53,8 @@ const PEERS = {
   postfix: 'postfix',
   named: 'bind9',
   'dnssec-signzone': 'bind9-utils',
+  debsecan: 'debsecan',
+  rpm: 'rpm',
   dovecot: 'dovecot-imapd',
   '../lib/dovecot/pop3-login': 'dovecot-pop3d',
   prosody: 'prosody',

@@ -248,8 +248,8 @@ async function lateCommands(verb: string | undefined): Promise<void> {
       return (await import('./store/index.ts')).openStore({ dataDir: await prepareDataDir(dir), clock: systemClock });
     };
     const { networkCommands, relayCommands } = await import('./network/index.ts');
-    networkCommands(program, terminal, { openStore, clock: systemClock });
-    relayCommands(program, terminal, { openStore, clock: systemClock });
+    if (wants('inspect')) networkCommands(program, terminal, { openStore, clock: systemClock });
+    if (wants('relay')) await relayCommands(program, terminal, { openStore, clock: systemClock });
   }
   if (wants('perimeter')) {
     const openStore = async (dir: string) => {

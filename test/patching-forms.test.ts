@@ -296,7 +296,7 @@ test('feeds are brought with progress, carried as a signed bundle, refused when 
   fixed = '3.0.11-1~deb12u9';
   await tab('feeds');
   await page.getByRole('button', { name: t.feeds.update }).click();
-  await page.getByText(/Last update: 2 feeds changed/).waitFor({ timeout: 30_000 });
+  await page.getByText(/Last update: 2 feeds changed/).waitFor({ timeout: 90_000 });
   expect((await findings('missing-update'))[0]?.title).toContain('openssl');
   const download = page.waitForEvent('download');
   await page.getByRole('link', { name: t.feeds.export }).click();
@@ -314,21 +314,21 @@ test('feeds are brought with progress, carried as a signed bundle, refused when 
   await form.getByText(t.feeds.fileMissing).waitFor();
   await form.getByLabel(t.feeds.file).setInputFiles(bundle);
   await form.getByRole('button', { name: t.feeds.import }).click();
-  await page.getByText(/The last import failed: .*no key is trusted yet/).waitFor({ timeout: 30_000 });
+  await page.getByText(/The last import failed: .*no key is trusted yet/).waitFor({ timeout: 90_000 });
   await form.getByLabel(t.feeds.file).setInputFiles(changed);
   await form.getByLabel(t.feeds.trust).fill(key);
   await form.getByRole('button', { name: t.feeds.import }).click();
   await expect
-    .poll(async () => `${(await feedState()).last?.sentence} ${await form.innerText()}`, { timeout: 30_000 })
+    .poll(async () => `${(await feedState()).last?.sentence} ${await form.innerText()}`, { timeout: 90_000 })
     .toMatch(/is not what was signed/);
   await page.getByText(/The last import failed: .*is not what was signed/).waitFor();
   expect((await feedState()).generation).toBe(before.generation);
   await form.getByLabel(t.feeds.file).setInputFiles(bundle);
   await form.getByRole('button', { name: t.feeds.import }).click();
-  await page.getByText(/Last import: 2 feeds of/).waitFor({ timeout: 30_000 });
+  await page.getByText(/Last import: 2 feeds of/).waitFor({ timeout: 90_000 });
   await page.getByText(/a bundle signed by/).waitFor();
   await page.getByRole('button', { name: t.feeds.back }).click();
-  await page.getByText(/Last roll-back: The feeds of/).waitFor({ timeout: 30_000 });
+  await page.getByText(/Last roll-back: The feeds of/).waitFor({ timeout: 90_000 });
   expect((await feedState()).generation).toBe(before.generation);
 });
 

@@ -36,7 +36,7 @@ const worse = (severity: Severity): Severity =>
 /** What was readable on the path meanwhile makes it worse, and is named. */
 function finding(one: Middle, leaks: readonly Leak[]): Observation {
   const flows = clearFlows(leaks, one.affected, one.firstMs);
-  const from = one.file === '-' ? 'CAPTURE' : quoted(one.file);
+  const from = one.file === '-' ? 'CAPTURE' : one.file;
   const evidence: Evidence = {
     what: cut(one.what, 1000),
     seen: rfc3339(safeMs(one.lastMs)),

@@ -10,7 +10,7 @@ import {
 } from '../core/index.ts';
 import { consumerRouterFindings, middleFindings, tlsFindings } from './network-assess-middle.ts';
 import type { Inspection } from './network-inspect.ts';
-import { HASHES_MAX, type Leak } from './network-report.ts';
+import { type Count, HASHES_MAX, type Leak } from './network-report.ts';
 import type { RouterVerdict } from './network-routers.ts';
 import { cut, quoted, safeMs } from './network-text.ts';
 
@@ -94,8 +94,8 @@ const HOW: Readonly<Record<string, string>> = {
   tds: 'Force encryption on the SQL Server with a certificate that clients check, and change the password that crossed.',
 };
 
-const words = (map: ReadonlyMap<string, number>): string =>
-  [...map].map(([word, times]) => (times > 1 ? `${word} ×${times}` : word)).join(', ');
+const words = (map: ReadonlyMap<string, Count>): string =>
+  [...map].map(([word, { times }]) => (times > 1 ? `${word} ×${times}` : word)).join(', ');
 
 type IsOurs = (address: string) => boolean;
 
@@ -176,7 +176,7 @@ function lookAgain(leak: Leak): string {
     'snmp',
   ]);
   const as = dissectors.has(leak.app) ? ` -d ${protocol}.port==${leak.port},${leak.app}` : '';
-  const from = leak.file === '-' ? 'CAPTURE' : quoted(leak.file);
+  const from = leak.file === '-' ? 'CAPTURE' : leak.file;
   return cut(`tshark -r ${from}${as} -Y ${quoted(filter)}`, 4000);
 }
 

@@ -18,21 +18,22 @@ export type Fact =
 
 export interface Machine {
   readonly address: string;
-  readonly macs: ReadonlySet<string>;
-  readonly vlans: ReadonlySet<number>;
+  readonly macs: readonly string[];
+  readonly vlans: readonly number[];
   /** Hop limits that its packets arrived with. */
-  readonly hops: ReadonlySet<number>;
+  readonly hops: readonly number[];
   readonly facts: ReadonlyMap<Fact, ReadonlySet<string>>;
   readonly firstMs: number;
   readonly lastMs: number;
 }
 
+/** Lists of few, made when there is something to put in: fifty thousand machines are kept. */
 interface Open {
   readonly address: string;
-  readonly macs: Set<string>;
-  readonly vlans: Set<number>;
-  readonly hops: Set<number>;
-  readonly facts: Map<Fact, Set<string>>;
+  macs: string[];
+  vlans: number[];
+  hops: number[];
+  facts: Map<Fact, Set<string>>;
   firstMs: number;
   lastMs: number;
   /** What was seen last: mostly the next packet shows the same. */
@@ -55,6 +56,9 @@ export interface Assets {
 const MACHINES_MAX = 50_000;
 const SET_MAX = 16;
 const TEXT_CHARS_MAX = 64;
+/** Nothing yet, of all machines; never put into. */
+const NONE: never[] = [];
+const NO_FACTS = new Map<Fact, Set<string>>();
 
 export function createAssets(moment: Moment): Assets {
   const open = new Map<string, Open>();
@@ -71,10 +75,10 @@ export function createAssets(moment: Moment): Assets {
     const { timeMs } = moment;
     known = {
       address,
-      macs: new Set(),
-      vlans: new Set(),
-      hops: new Set(),
-      facts: new Map(),
+      macs: NONE,
+      vlans: NONE,
+      hops: NONE,
+      facts: NO_FACTS,
       firstMs: timeMs,
       lastMs: timeMs,
       card: 0,
@@ -84,16 +88,20 @@ export function createAssets(moment: Moment): Assets {
     open.set(address, known);
     return known;
   };
-  const add = <T>(set: Set<T>, value: T): void => {
-    if (set.size < SET_MAX) set.add(value);
+  const added = <T>(list: T[], value: T): T[] => {
+    if (list.length === 0) return [value];
+    if (list.length < SET_MAX && !list.includes(value)) list.push(value);
+    return list;
   };
   const fact = (address: string, what: Fact, value: string): void => {
     if (value === '') return;
     const known = machine(address);
     if (!known) return;
+    if (known.facts === NO_FACTS) known.facts = new Map();
     const values = known.facts.get(what);
-    if (values) add(values, value);
-    else known.facts.set(what, new Set([value]));
+    if (values) {
+      if (values.size < SET_MAX) values.add(value);
+    } else known.facts.set(what, new Set([value]));
   };
 
   return {
@@ -112,14 +120,14 @@ export function createAssets(moment: Moment): Assets {
       known.card = card;
       known.hop = hopLimit;
       known.vlan = moment.vlan;
-      add(known.hops, hopLimit);
-      add(known.vlans, moment.vlan);
+      known.hops = added(known.hops, hopLimit);
+      known.vlans = added(known.vlans, moment.vlan);
       const mac = moment.mac();
-      if (mac !== '') add(known.macs, mac);
+      if (mac !== '') known.macs = added(known.macs, mac);
     },
     card(address, mac) {
       const known = machine(address);
-      if (known) add(known.macs, mac);
+      if (known) known.macs = added(known.macs, mac);
     },
     said(address, what, value) {
       const text = value.slice(0, 400);

@@ -77,8 +77,10 @@ export function createCaptureReader(sink: PacketSink): CaptureReader {
     return state.format === 'pcap' ? readPcap(state, bytes, at, sink) : readPcapng(state, bytes, at, sink);
   };
   return {
-    push(chunk) {
+    push(piece) {
       if (state.fault !== null) return;
+      // One kind of array all the way down: reading a Buffer here and a Uint8Array there costs every loop behind.
+      const chunk = new Uint8Array(piece.buffer, piece.byteOffset, piece.length);
       let bytes = chunk;
       if (rest.length > 0) {
         // Only the record that lies across both pieces is copied, not the whole piece behind it.

@@ -18,7 +18,7 @@ import {
 } from '../core/index.ts';
 import { assessInspection } from './network-assess.ts';
 import { type AssetDraft, assetDrafts } from './network-asset-records.ts';
-import { hashKey, keyedHash } from './network-hash.ts';
+import { captureLabel, hashKey, keyedHash } from './network-hash.ts';
 import { readCapture } from './network-input.ts';
 import { createInspector, type Inspection } from './network-inspect.ts';
 import { captureLive } from './network-live.ts';
@@ -59,10 +59,13 @@ async function inspect(files: readonly string[], o: Options, terminal: Terminal,
   try {
     // Ctrl+C ends the program that captures; what it sent until then is still judged. A second one ends this too.
     if (files.includes('-')) process.once('SIGINT', () => terminal.say('Reading what is left …'));
-    const inspector = createInspector({ hash: keyedHash(await hashKey(store)) });
+    const hash = keyedHash(await hashKey(store));
+    const inspector = createInspector({ hash });
     let failed = 0;
     let lost = 0;
-    for (const file of files) {
+    for (const [i, file] of files.entries()) {
+      // Findings name captures by a label; which is which is told by their place, not by a name that may say too much.
+      if (files.length > 1) terminal.say(`${captureLabel(hash, file)}: capture ${i + 1} of ${files.length}.`);
       const end = await readOne(file, inspector, terminal);
       failed += end.read ? 0 : 1;
       lost += end.lost;
@@ -76,7 +79,7 @@ async function inspect(files: readonly string[], o: Options, terminal: Terminal,
       ...assessInspection(seen, { ...options, overrides }),
       ...(lost > 0 ? lossFinding(sensor, seen, { lost, atMs: lastMs }) : []),
     ];
-    const machines = assetDrafts(seen, options.isOurs);
+    const machines = store !== null || o.assets ? assetDrafts(seen, options.isOurs) : [];
     const kept = store
       ? await recordInspection({
           store,
@@ -133,7 +136,7 @@ async function readLive(
   const limit = seconds === undefined ? null : Number(seconds);
   if (limit !== null && !(limit > 0 && limit <= 86_400))
     throw new AsepsisError('BAD_REQUEST', '--seconds is a number from 1 to 86400.');
-  inspector.file(face);
+  inspector.file('-');
   const live = await captureLive(face, inspector.frame);
   terminal.say(`Reading ${face}; Ctrl+C ends it.`);
   process.once('SIGINT', live.stop);
@@ -176,6 +179,7 @@ function summary(seen: Inspection, findings: number, terminal: Terminal): void {
     [packets.fragmentsLost, 'fragments could not be put together'],
     [streams.gaps, `gaps in connections (${streams.lostBytes} bytes not in the capture)`],
     [flows.evicted, 'flows were given up because too many were open'],
+    [flows.givenUp, 'flows were read in part because too much was open in others'],
     [seen.memory.refused, 'messages were given up because too much was waiting'],
     [seen.leaksDropped, 'observations found no more room'],
   ];

@@ -3,29 +3,13 @@
 import { gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { createBudget } from './network-budget.ts';
-import type { Flow } from './network-flow.ts';
+import { newFlow } from './network-flow.ts';
 import { createStreams } from './network-stream.ts';
 import { CANARY, inspectBytes, inspectTalk, ipv4, pcap, said, udp } from './network-testing.ts';
 
-const newFlow = (): Flow => ({
-  slot: 0,
-  udp: false,
-  client: 0,
-  lastMs: 0,
-  packet: 0,
-  parser: null,
-  sealed: false,
-  tries: 0,
-  talked: false,
-  sides: null,
-  memo: null,
-  seen: 0,
-  app: '',
-});
-
 test('segments of one byte out of order: few wait, whatever they weigh together', () => {
   const streams = createStreams({ find: () => null, unclaimed: () => undefined }, createBudget(1 << 20));
-  const flow = newFlow();
+  const flow = newFlow(0);
   const one = Buffer.from('x');
   streams.segment(flow, 0, 1000, 0, 16, one, 0, 1);
   let most = 0;

@@ -6,23 +6,26 @@ import type { PacketSink } from './network-capture.ts';
 import type { CertificateConflict } from './network-certificates.ts';
 import { readDatagram } from './network-datagrams.ts';
 import { createDetect } from './network-detect.ts';
-import { createFlowTable } from './network-flow.ts';
+import { captureLabel, type Hash } from './network-hash.ts';
 import { createNeighbours, type DhcpServer } from './network-neighbours.ts';
 import { createPacketDecoder, type Moment, type PacketCounts } from './network-packet.ts';
 import { createReport, type Handshake, type Leak, type PairSeen } from './network-report.ts';
 import { createSigns, type Sign } from './network-signs.ts';
 import { createStreams, type StreamCounts } from './network-stream.ts';
+import { createFlowTable } from './network-table.ts';
 import { type ArpConflict, createWatch, type Router } from './network-watch.ts';
 
-/** Open flows; up to 3 KB each while something is being read in them. */
-const FLOWS_MAX = 262_144;
+/** Open flows; a hundred bytes each. */
+const FLOWS_MAX = 1 << 20;
+/** Flows in which something is read at once: up to 3 KB each. */
+const HELD_MAX = 20_000;
 /** Bytes that wait in all flows together. */
 const WAITING_BYTES_MAX = 128 * 1024 * 1024;
 
 export interface Inspection {
   readonly packets: Readonly<PacketCounts>;
   readonly streams: Readonly<StreamCounts>;
-  readonly flows: { readonly opened: number; readonly evicted: number };
+  readonly flows: { readonly opened: number; readonly evicted: number; readonly givenUp: number };
   /** Bytes that waited at most, that still wait, and how often there was no room. */
   readonly memory: { readonly peak: number; readonly left: number; readonly refused: number };
   readonly leaks: readonly Leak[];
@@ -38,7 +41,7 @@ export interface Inspection {
 }
 
 export interface Inspector {
-  /** A new capture begins: packet numbers start again. */
+  /** A new capture begins: packet numbers start again. Its name may hold anything: a label stands for it. */
   file(name: string): void;
   readonly frame: PacketSink;
   /** What was seen since the last time; flows stay open. */
@@ -48,16 +51,22 @@ export interface Inspector {
 
 /** `hash` is keyed with the installation's own key; nothing else ever sees a value. */
 export function createInspector(o: {
-  hash: (value: string | Uint8Array) => string;
+  hash: Hash;
   flowsMax?: number;
+  heldMax?: number;
   waitingBytesMax?: number;
 }): Inspector {
   const moment: Moment = { timeMs: 0, packet: 0, file: '-', vlan: 0, mac: () => '' };
   const signs = createSigns(moment);
   const assets = createAssets(moment);
-  const table = createFlowTable(o.flowsMax ?? FLOWS_MAX, (flow) => {
-    streams.finish(flow);
-    if (flow.talked) report.unknown(flow);
+  const table = createFlowTable({
+    flowsMax: o.flowsMax ?? FLOWS_MAX,
+    heldMax: o.heldMax ?? HELD_MAX,
+    onGone(flow) {
+      streams.finish(flow);
+      if (flow.talked) report.unknown(flow);
+    },
+    onRest: (flow) => streams.rest(flow),
   });
   const report = createReport({
     table,
@@ -76,8 +85,8 @@ export function createInspector(o: {
     moment,
     watch,
     // The sender is the first half of what was just looked up.
-    sighted: (flow, dir, hopLimit, card) =>
-      assets.sighted(table.probe, 0, hopLimit, card, () => table.address(flow, dir)),
+    sighted: (slot, dir, hopLimit, card) =>
+      assets.sighted(table.probe, 0, hopLimit, card, () => table.address({ slot }, dir)),
     datagram(flow, dir, b, start, end) {
       if (!neighbours.read(flow, dir, b, start, end)) readDatagram(report, flow, dir, b, start, end);
     },
@@ -85,7 +94,7 @@ export function createInspector(o: {
   const gathered = (): Inspection => ({
     packets: { ...decoder.counts },
     streams: { ...streams.counts },
-    flows: { opened: table.opened, evicted: table.evicted },
+    flows: { opened: table.opened, evicted: table.evicted, givenUp: table.givenUp },
     memory: { peak: budget.peak, left: budget.used, refused: budget.refused },
     leaks: [...report.leaks.values()],
     leaksDropped: report.dropped(),
@@ -101,8 +110,8 @@ export function createInspector(o: {
   return {
     file(name) {
       // Sequence numbers of another capture have nothing to do with these.
-      table.each((flow) => table.remove(flow));
-      moment.file = name;
+      table.clear();
+      moment.file = captureLabel(o.hash, name);
       moment.packet = 0;
     },
     frame: decoder.frame,
@@ -114,7 +123,7 @@ export function createInspector(o: {
       return seen;
     },
     finish() {
-      table.each((flow) => table.remove(flow));
+      table.clear();
       return gathered();
     },
   };

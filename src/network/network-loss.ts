@@ -21,7 +21,8 @@ export function lossFinding(
   if (o.lost / all > LOSS_SHARE_MIN) reasons.push(`the capture itself lost ${o.lost} of ${all} packets`);
   if (packets.cut / all > LOSS_SHARE_MIN) reasons.push(`${packets.cut} packets were cut short`);
   if (streams.gaps / all > GAPS_SHARE_MIN) reasons.push(`${streams.gaps} gaps in connections`);
-  if (memory.refused + flows.evicted + leaksDropped > 0) reasons.push('more was open at once than there is room for');
+  if (memory.refused + flows.evicted + flows.givenUp + leaksDropped > 0)
+    reasons.push('more was open at once than there is room for');
   if (reasons.length === 0) return [];
   const seenAt = rfc3339(safeMs(o.atMs));
   return [

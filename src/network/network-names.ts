@@ -5,9 +5,10 @@
 
 import type { Assets } from './network-assets.ts';
 import { addressText, be16, be32, deviceName } from './network-bytes.ts';
-import type { Flow, FlowTable } from './network-flow.ts';
+import type { Flow } from './network-flow.ts';
 import type { Moment } from './network-packet.ts';
 import type { Signs } from './network-signs.ts';
+import type { FlowTable } from './network-table.ts';
 
 const LABELS_MAX = 64;
 const NAME_CHARS_MAX = 255;

@@ -3,10 +3,11 @@
 import type { Assets } from './network-assets.ts';
 import { be16, be32, latin1, startsWith } from './network-bytes.ts';
 import { type DhcpServer, isDhcp, readDhcp, readDhcp6 } from './network-dhcp.ts';
-import type { Flow, FlowTable } from './network-flow.ts';
+import type { Flow } from './network-flow.ts';
 import { createNames } from './network-names.ts';
 import type { Moment } from './network-packet.ts';
 import type { Signs } from './network-signs.ts';
+import type { FlowTable } from './network-table.ts';
 
 export type { DhcpServer } from './network-dhcp.ts';
 

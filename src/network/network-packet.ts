@@ -5,9 +5,10 @@
 
 import { addressText, be16, be32, hex } from './network-bytes.ts';
 import type { PacketSink } from './network-capture.ts';
-import type { Flow, FlowTable } from './network-flow.ts';
+import type { Flow } from './network-flow.ts';
 import { createFragments } from './network-fragments.ts';
-import type { Streams } from './network-stream.ts';
+import { ACK, type Streams, SYN } from './network-stream.ts';
+import type { FlowTable } from './network-table.ts';
 
 /** Nested headers that are followed in one frame. */
 const DEPTH_MAX = 12;
@@ -59,7 +60,7 @@ export interface PacketDeps {
   readonly moment: Moment;
   readonly watch: LinkWatch;
   /** The first packet of one direction of a flow: a machine was seen. */
-  readonly sighted: (flow: Flow, dir: number, hopLimit: number, card: number) => void;
+  readonly sighted: (slot: number, dir: number, hopLimit: number, card: number) => void;
   readonly datagram: (flow: Flow, dir: number, b: Uint8Array, start: number, end: number) => void;
 }
 
@@ -221,34 +222,31 @@ export function createPacketDecoder({ table, streams, moment, watch, datagram, s
   };
 
   /** Remembers who sends a direction, and notices when its receiver sends the same on. */
-  const link = (flow: Flow, dir: number): void => {
+  const link = (slot: number, dir: number): void => {
+    const first = table.first(slot, dir);
     if (macAt < 0) {
-      if ((flow.seen & (1 << dir)) === 0) {
-        flow.seen |= 1 << dir;
-        sighted(flow, dir, hopLimit, 0);
-      }
+      if (first) sighted(slot, dir, hopLimit, 0);
       return;
     }
     const own = be32(frame, macAt + 2) | 0;
     const { links } = table;
-    const at = flow.slot * 6 + dir * 3;
-    if ((flow.seen & (1 << dir)) === 0) {
-      flow.seen |= 1 << dir;
+    const at = slot * 6 + dir * 3;
+    if (first) {
       links[at] = own;
       links[at + 1] = ethernetFrame ? be32(frame, macAt - 4) | 0 : 0;
       links[at + 2] = ((frame[macAt]! << 8) | frame[macAt + 1]!) + (hopLimit << 16);
-      sighted(flow, dir, hopLimit, own);
+      sighted(slot, dir, hopLimit, own);
     } else if (links[at] !== own && ethernetFrame && links[at + 1] === own && links[at + 1] !== 0) {
-      const first = new Uint8Array(6);
-      new DataView(first.buffer).setInt32(2, links[at]!);
-      first[0] = (links[at + 2]! >>> 8) & 255;
-      first[1] = links[at + 2]! & 255;
+      const card = new Uint8Array(6);
+      new DataView(card.buffer).setInt32(2, links[at]!);
+      card[0] = (links[at + 2]! >>> 8) & 255;
+      card[1] = links[at + 2]! & 255;
       const hops = (links[at + 2]! >>> 16) - hopLimit;
       watch.relayed(
         macText(macAt),
-        hex(first, 0, 6, ':'),
-        table.address(flow, dir),
-        table.address(flow, dir ^ 1),
+        hex(card, 0, 6, ':'),
+        table.address({ slot }, dir),
+        table.address({ slot }, dir ^ 1),
         hops,
       );
     }
@@ -258,14 +256,23 @@ export function createPacketDecoder({ table, streams, moment, watch, datagram, s
     if (end - at < 20) return bad();
     const header = (b[at + 12]! >>> 4) << 2;
     if (header < 20 || end - at < header) return bad();
-    const flow = table.take(be16(b, at), be16(b, at + 2), moment.vlan << 8, moment.timeMs);
-    const dir = table.dir;
-    flow.lastMs = moment.timeMs;
-    if (flow.packet === 0) flow.packet = moment.packet;
-    link(flow, dir);
+    const slot = table.take(be16(b, at), be16(b, at + 2), moment.vlan << 8, moment.timeMs);
+    const { dir } = table;
+    link(slot, dir);
     const flags = b[at + 13]!;
-    if (at + header === end && (flags & 3) === 0 && flow.sides === null) return;
-    streams.segment(flow, dir, be32(b, at + 4), be32(b, at + 8), flags, b, at + header, end);
+    const from = at + header;
+    const held = table.held(slot);
+    if (held === null) {
+      // Nothing is read in it: a beginning is noted, and without a byte to read no object is made.
+      if ((flags & SYN) !== 0) {
+        table.begins(slot, dir, be32(b, at + 4), (flags & ACK) !== 0);
+        if (from === end) return;
+      } else if (from === end || table.sealed(slot)) return;
+    }
+    const flow = held ?? table.flow(slot);
+    streams.segment(flow, dir, be32(b, at + 4), be32(b, at + 8), flags, b, from, end);
+    // Encrypted, or over: of it only that stays.
+    if (flow.sealed) table.rest(flow);
   };
 
   const udp = (b: Uint8Array, at: number, limit: number, depth: number): undefined => {
@@ -279,13 +286,13 @@ export function createPacketDecoder({ table, streams, moment, watch, datagram, s
       if (target === 6081 && b[at + 8]! >>> 6 === 0)
         return etherType(b, be16(b, at + 10), at + 16 + ((b[at + 8]! & 63) << 2), end, depth + 1);
     }
-    const flow = table.take(be16(b, at), target, (moment.vlan << 8) | 1, moment.timeMs);
-    flow.udp = true;
-    flow.lastMs = moment.timeMs;
-    if (flow.packet === 0) flow.packet = moment.packet;
-    if (flow.client < 0) flow.client = table.dir;
-    link(flow, table.dir);
-    if (end > at + 8) datagram(flow, table.dir, b, at + 8, end);
+    const slot = table.take(be16(b, at), target, (moment.vlan << 8) | 1, moment.timeMs);
+    const { dir } = table;
+    link(slot, dir);
+    if (end <= at + 8) return;
+    const flow = table.loan(slot);
+    datagram(flow, dir, b, at + 8, end);
+    table.settle(flow);
   };
 
   const gre = (b: Uint8Array, at: number, end: number, depth: number): undefined => {

@@ -5,9 +5,11 @@
 
 import { deviceName } from './network-bytes.ts';
 import { type CertificateWatch, createCertificateWatch } from './network-certificates.ts';
-import type { Flow, FlowTable } from './network-flow.ts';
+import type { Flow } from './network-flow.ts';
+import type { Hash } from './network-hash.ts';
 import type { Moment } from './network-packet.ts';
 import type { Signs } from './network-signs.ts';
+import type { FlowTable } from './network-table.ts';
 import type { CertificateFacts } from './network-tls-certificate.ts';
 
 export type Verdict = 'valid' | 'invalid';
@@ -16,6 +18,8 @@ export type Verdict = 'valid' | 'invalid';
 export interface PatientRecord {
   readonly fields: Iterable<string>;
   readonly identity: string;
+  /** Identities that `Report.digest` made already: of each person in the message. */
+  readonly digests?: readonly string[];
   /** Check digits of the NHS numbers in it. */
   readonly nhs?: readonly Verdict[];
 }
@@ -28,6 +32,11 @@ export type LeakKind =
   | 'weak-authentication'
   | 'weak-tls';
 
+/** How often; a number that is counted up where it stands. */
+export interface Count {
+  times: number;
+}
+
 export interface Leak {
   readonly kind: LeakKind;
   readonly client: string;
@@ -36,8 +45,8 @@ export interface Leak {
   readonly udp: boolean;
   readonly app: string;
   /** What of the application: `Basic`, `PASS`, `C-STORE`, `TLS 1.0` … */
-  readonly what: Map<string, number>;
-  readonly fields: Map<string, number>;
+  readonly what: Map<string, Count>;
+  readonly fields: Map<string, Count>;
   readonly hashes: Set<string>;
   readonly names: Set<string>;
   nhsValid: number;
@@ -93,6 +102,8 @@ export interface Report {
   dropped(): number;
   /** Forgets what was gathered, for an inspection that goes on. */
   nextRound(): void;
+  /** The keyed hash of an identity, for `PatientRecord.digests`. */
+  digest(value: string | Uint8Array, from?: number, end?: number): string;
   patient(flow: Flow, app: string, what: string, record: PatientRecord, names?: readonly string[]): void;
   credential(flow: Flow, app: string, what: string, secret: string | Uint8Array, field?: string): void;
   /** A clinical protocol in clear, whether or not a patient was in it yet. */
@@ -134,7 +145,7 @@ const OFFERED_MAX = 1024;
 export function createReport(o: {
   table: FlowTable;
   moment: Moment;
-  hash: (value: string | Uint8Array) => string;
+  hash: Hash;
   said?: (address: string, what: Said, value: string) => void;
   signs?: Signs;
 }): Report {
@@ -227,19 +238,35 @@ export function createReport(o: {
     leak.messages++;
     leak.firstMs = Math.min(leak.firstMs, moment.timeMs);
     leak.lastMs = Math.max(leak.lastMs, moment.timeMs);
-    flow.memo = { kind, app, client: flow.client, round, leak, pair: null, names: [] };
+    flow.memo = {
+      kind,
+      app,
+      client: flow.client,
+      round,
+      leak,
+      pair: null,
+      names: [],
+      what: '',
+      whatCount: null,
+      fields: null,
+      fieldCounts: [],
+    };
     return leak;
   };
-  const addHash = (leak: Leak, value: string | Uint8Array): void => {
-    if (value.length === 0 || leak.hashes.size >= HASHES_MAX || hashes >= HASHES_TOTAL_MAX) return;
+  const addDigest = (leak: Leak, made: string): void => {
+    if (leak.hashes.size >= HASHES_MAX || hashes >= HASHES_TOTAL_MAX) return;
     const before = leak.hashes.size;
-    leak.hashes.add(o.hash(value));
+    leak.hashes.add(made);
     hashes += leak.hashes.size - before;
+  };
+  const addHash = (leak: Leak, value: string | Uint8Array): void => {
+    if (value.length > 0) addDigest(leak, o.hash(value));
   };
 
   return {
     leaks,
     pairs,
+    digest: o.hash,
     dropped: () => dropped,
     nextRound() {
       round++;
@@ -253,8 +280,9 @@ export function createReport(o: {
       const leak = leakOf(flow, 'clear-text-patient-data', app);
       pair(flow, 'clear');
       if (!leak) return;
-      count(leak.what, what);
-      for (const field of record.fields) count(leak.fields, field);
+      countWhat(flow, leak, what);
+      countFields(flow, leak, record.fields);
+      for (const made of record.digests ?? []) addDigest(leak, made);
       for (const verdict of record.nhs ?? []) {
         if (verdict === 'valid') leak.nhsValid++;
         else leak.nhsInvalid++;
@@ -334,6 +362,42 @@ function addNames(flow: Flow, leak: Leak, names: readonly string[]): void {
 }
 
 /** Kinds and field paths come from our own tables; the ceiling is for programming errors. */
-function count(map: Map<string, number>, key: string): void {
-  if (map.has(key) || map.size < 64) map.set(key, (map.get(key) ?? 0) + 1);
+function counter(map: Map<string, Count>, key: string): Count | null {
+  const known = map.get(key);
+  if (known !== undefined || map.size >= 64) return known ?? null;
+  const made = { times: 0 };
+  map.set(key, made);
+  return made;
+}
+
+function count(map: Map<string, Count>, key: string): void {
+  const known = counter(map, key);
+  if (known !== null) known.times++;
+}
+
+/** Mostly a flow says the same as before: then nothing is looked up. */
+function countWhat(flow: Flow, leak: Leak, what: string): void {
+  const memo = flow.memo?.leak === leak ? flow.memo : null;
+  if (memo === null) count(leak.what, what);
+  else {
+    if (memo.what !== what || memo.whatCount === null) {
+      memo.what = what;
+      memo.whatCount = counter(leak.what, what);
+    }
+    if (memo.whatCount !== null) memo.whatCount.times++;
+  }
+}
+
+/** The same for fields, where a parser hands over the same list again. */
+function countFields(flow: Flow, leak: Leak, fields: Iterable<string>): void {
+  const memo = flow.memo?.leak === leak ? flow.memo : null;
+  if (memo === null || !Array.isArray(fields)) {
+    for (const field of fields) count(leak.fields, field);
+    return;
+  }
+  if (memo.fields !== fields) {
+    memo.fields = fields;
+    memo.fieldCounts = fields.flatMap((field) => counter(leak.fields, String(field)) ?? []);
+  }
+  for (const known of memo.fieldCounts) known.times++;
 }

@@ -45,7 +45,7 @@ export function judgeRouters(seen: Inspection): RouterVerdict[] {
 }
 
 function verdictOf(card: Card, seen: Inspection, gateways: ReadonlySet<string>): RouterVerdict[] {
-  const own = card.machines.filter((one) => one.macs.size === 1).slice(0, 64);
+  const own = card.machines.filter((one) => one.macs.length === 1).slice(0, 64);
   const roles = rolesOf(card, own, seen, gateways);
   const nature = natureOf(card, own, seen);
   if (roles.reasons.length === 0 && !nature.igd) return [];
@@ -93,9 +93,9 @@ function rolesOf(card: Card, own: readonly Machine[], seen: Inspection, gateways
 }
 
 /** Its own packets arrive fresh, those of others one hop older. */
-export function hidesOthers(hops: ReadonlySet<number>): boolean {
-  const worn = [...hops].filter((one) => FRESH_HOPS.has(one + 1));
-  return worn.length >= 2 || (worn.length === 1 && [...hops].some((one) => FRESH_HOPS.has(one)));
+export function hidesOthers(hops: readonly number[]): boolean {
+  const worn = hops.filter((one) => FRESH_HOPS.has(one + 1));
+  return worn.length >= 2 || (worn.length === 1 && hops.some((one) => FRESH_HOPS.has(one)));
 }
 
 function natureOf(card: Card, own: readonly Machine[], seen: Inspection) {

@@ -28,6 +28,7 @@ import {
   type TypedApp,
 } from '../core/index.ts';
 import { openStore } from '../store/index.ts';
+import { captureLabel, hashKey, keyedHash } from './network-hash.ts';
 import { lossOf } from './network-live.ts';
 import { networkRoutes } from './network-routes.ts';
 import { startSensors } from './network-sensor.ts';
@@ -98,7 +99,8 @@ function drop(name: string): string {
 }
 
 test('a dropped capture becomes findings, machines, an alert and a source, and is deleted', async () => {
-  const path = drop('a.pcap');
+  // Whoever captures may name the file after the patient.
+  const path = drop(`${CANARY.family} ${CANARY.id}.pcap`);
   const { made, alerts } = services([{ name: 'ward-7', folder: join(dir, 'drop'), after: 'delete' }]);
   const stop = await startSensors(made);
   await until(() => !existsSync(path));
@@ -126,7 +128,7 @@ test('a dropped capture becomes findings, machines, an alert and a source, and i
 });
 
 test('a kept capture is read once; a folder that is not there is an alarm', async () => {
-  drop('b.pcap');
+  drop(`${CANARY.family}.pcap`);
   for (let i = 0; i < 2; i++) {
     const { made } = services([{ name: 'ward-8', folder: join(dir, 'drop'), after: 'keep' }]);
     const stop = await startSensors(made);
@@ -137,7 +139,10 @@ test('a kept capture is read once; a folder that is not there is an alarm', asyn
   const [source] = await store.sources.list({});
   const once = source?.events;
   expect(once).toBeLessThan(60);
-  expect(existsSync(join(dir, 'drop', 'b.pcap'))).toBe(true);
+  expect(existsSync(join(dir, 'drop', `${CANARY.family}.pcap`))).toBe(true);
+  expect(JSON.stringify((await store.records.list('network-captures', {}, { limit: 9 })).items)).not.toContain(
+    CANARY.family,
+  );
   const { made, alarms } = services([{ name: 'gone', folder: join(dir, 'nowhere'), after: 'keep' }]);
   const stop = await startSensors(made);
   await until(() => typeof alarms.get('network-sensor-gone') === 'string');
@@ -146,12 +151,14 @@ test('a kept capture is read once; a folder that is not there is an alarm', asyn
 
 test('what stands in the way in a folder does not keep the next capture from being read', async () => {
   // As many captures as are looked at in one turn, all read before.
+  const hash = keyedHash(await hashKey(store));
   for (let i = 0; i < 256; i++) {
     const name = `a${String(i).padStart(3, '0')}.pcap`;
     const path = join(dir, 'drop', name);
     writeFileSync(path, '');
     const { size, mtimeMs } = statSync(path);
-    await store.records.put('network-captures', [{ id: `ward-6/${name}`, doc: { mark: `${size} ${mtimeMs}` } }]);
+    const id = `ward-6/${captureLabel(hash, name)}`;
+    await store.records.put('network-captures', [{ id, doc: { mark: `${size} ${mtimeMs}` } }]);
   }
   symlinkSync('/nowhere', join(dir, 'drop', 'b1.pcap'));
   mkdirSync(join(dir, 'drop', 'b2.pcap'));
@@ -159,7 +166,8 @@ test('what stands in the way in a folder does not keep the next capture from bei
   drop('z.pcap');
   const { made } = services([{ name: 'ward-6', folder: join(dir, 'drop'), after: 'keep' }]);
   const stop = await startSensors(made);
-  await until(async () => (await store.records.get('network-captures', 'ward-6/z.pcap')) !== null);
+  const last = `ward-6/${captureLabel(hash, 'z.pcap')}`;
+  await until(async () => (await store.records.get('network-captures', last)) !== null);
   await stop();
   expect(await store.records.count('network-captures')).toBe(257);
 });

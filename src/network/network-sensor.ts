@@ -2,11 +2,11 @@
 
 import { lstat, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Config, type RoomServices, rfc3339, type SourceId } from '../core/index.ts';
+import { AsepsisError, type Config, type RoomServices, rfc3339, type SourceId } from '../core/index.ts';
 import { middleAlerts } from './network-alert.ts';
 import { assessInspection } from './network-assess.ts';
 import { assetDrafts } from './network-asset-records.ts';
-import { hashKey, keyedHash } from './network-hash.ts';
+import { captureLabel, type Hash, hashKey, keyedHash } from './network-hash.ts';
 import { readCapture } from './network-input.ts';
 import { createInspector, type Inspection, type Inspector } from './network-inspect.ts';
 import { captureLive } from './network-live.ts';
@@ -45,8 +45,7 @@ async function startSensor(services: RoomServices, sensor: SensorConfig): Promis
   const hash = keyedHash(await hashKey(store));
   const keep = (seen: Inspection, lost: number, bytes: number) =>
     keepSeen(services, sensor, source.id, seen, lost, bytes);
-  if (sensor.folder !== undefined)
-    return watchFolder(services, sensor, sensor.folder, () => createInspector({ hash }), keep);
+  if (sensor.folder !== undefined) return watchFolder(services, sensor, sensor.folder, hash, keep);
   return watchInterface(services, sensor, sensor.interface ?? '', createInspector({ hash }), keep);
 }
 
@@ -130,12 +129,12 @@ function watchFolder(
   services: RoomServices,
   sensor: SensorConfig,
   folder: string,
-  inspector: () => Inspector,
+  hash: Hash,
   keep: Keep,
 ): () => Promise<void> {
   /** Files that stay where they are, so that they are read once; size and change tell them apart. */
   const done = new Map<string, string>();
-  const idOf = (name: string) => `${sensor.name}/${name}`.slice(0, 250);
+  const idOf = (name: string) => `${sensor.name}/${captureLabel(hash, name)}`;
   const known = async (name: string, mark: string): Promise<boolean> => {
     if (done.get(name) === mark) return true;
     const row = await services.store.records.get('network-captures', idOf(name));
@@ -144,12 +143,16 @@ function watchFolder(
     return same;
   };
   const read = async (name: string, path: string, mark: string): Promise<void> => {
-    const one = inspector();
+    const one = createInspector({ hash });
     one.file(path);
-    const end = await readCapture(path, one.frame);
+    const label = captureLabel(hash, name);
+    const end = await readCapture(path, one.frame, { label });
     await keep(one.finish(), end.dropped, end.bytes);
-    if (end.fault !== null) services.log.warn({ sensor: sensor.name, fault: end.fault }, 'a capture is damaged');
-    if (sensor.after === 'delete') await rm(path, { force: true });
+    if (end.fault !== null) services.log.warn({ sensor: sensor.name, label, fault: end.fault }, 'a capture is damaged');
+    if (sensor.after === 'delete')
+      await rm(path, { force: true }).catch((error: { code?: string }) => {
+        throw new AsepsisError('INPUT_UNREADABLE', `${label} cannot be deleted: ${error.code ?? 'a fault'}.`);
+      });
     else {
       done.set(name, mark);
       await services.store.records.put('network-captures', [

@@ -52,6 +52,8 @@ export interface Streams {
   ): void;
   /** Delivers what still waits, and tells the parser that it is over. */
   finish(flow: Flow): void;
+  /** The same for a flow that goes on later; true when something was open in it. */
+  rest(flow: Flow): boolean;
 }
 
 export interface Detect {
@@ -260,7 +262,7 @@ export function createStreams(detect: Detect, budget: Budget): Streams {
 
   const opened = (flow: Flow, dir: number, seq: number, flags: number): void => {
     const fresh = sidesOf(flow)[dir]!;
-    if (fresh.nextSeq >= 0 && ((seq + 1 - fresh.nextSeq) | 0) !== 0 && (flags & ACK) === 0) {
+    if (fresh.nextSeq >= 0 && ((seq + 1 - fresh.nextSeq) | 0) !== 0) {
       // The same five-tuple again with another beginning: a new connection.
       finish(flow);
       flow.sealed = false;
@@ -272,9 +274,23 @@ export function createStreams(detect: Detect, budget: Budget): Streams {
     flow.client = (flags & ACK) === 0 ? dir : dir ^ 1;
   };
 
+  const rest = (flow: Flow): boolean => {
+    const open = (flow.sides ?? []).some((side) => side.pending !== null || side.carryLength > 0 || side.skip > 0);
+    if (flow.parser === null && !open) return false;
+    const seqs = flow.sides?.map((side) => side.nextSeq) ?? [];
+    finish(flow);
+    // What comes later is looked at like a flow whose beginning was missed.
+    flow.sealed = false;
+    flow.tries = 0;
+    flow.app = '';
+    for (const [dir, seq] of seqs.entries()) sidesOf(flow)[dir]!.nextSeq = seq;
+    return true;
+  };
+
   return {
     counts,
     finish,
+    rest,
     segment(flow, dir, seq, ack, flags, b, start, end) {
       if ((flags & SYN) !== 0) {
         opened(flow, dir, seq, flags);
@@ -284,6 +300,7 @@ export function createStreams(detect: Detect, budget: Budget): Streams {
       }
       if (flow.sealed) return;
       if (end > start) data(flow, dir, seq, b, start, end);
+      if (flow.sealed) finish(flow);
       if (flow.sides === null) return;
       const other = flow.sides[dir ^ 1]!;
       if (other.pending !== null && (flags & ACK) !== 0 && ((ack - other.pending.seq) | 0) > 0) {

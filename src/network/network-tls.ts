@@ -8,6 +8,7 @@ import type { Moment } from './network-packet.ts';
 import type { Report } from './network-report.ts';
 import { certificateFacts } from './network-tls-certificate.ts';
 
+const NOTHING = new Uint8Array(0);
 const HANDSHAKE_BYTES_MAX = 48 * 1024;
 const RECORD_BYTES_MAX = 16_384 + 2048;
 
@@ -52,8 +53,8 @@ interface Way {
 
 export function createTls(report: Report, moment: Moment, budget: Budget): Parser {
   const ways: readonly [Way, Way] = [
-    { handshake: new Uint8Array(0), length: 0, over: false },
-    { handshake: new Uint8Array(0), length: 0, over: false },
+    { handshake: NOTHING, length: 0, over: false },
+    { handshake: NOTHING, length: 0, over: false },
   ];
   let serverName = '';
   let clientPrint = '';
@@ -153,8 +154,9 @@ export function createTls(report: Report, moment: Moment, budget: Budget): Parse
   };
 
   const free = (way: Way): void => {
+    if (way.handshake.length === 0) return;
     budget.give(way.handshake.length);
-    way.handshake = new Uint8Array(0);
+    way.handshake = NOTHING;
     way.length = 0;
   };
 

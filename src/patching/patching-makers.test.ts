@@ -1,36 +1,14 @@
-/** What makers publish: CSAF, Microsoft's CVRF, NVD, VEX in three forms, Vulnrichment, end of life; Windows by KB and build. */
+/** What makers publish: CSAF, NVD, VEX in three forms, Vulnrichment, end of life. */
 
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { readFeed } from './feeds/index.ts';
-import { type Inventory, readInventory } from './inventories/index.ts';
 import { emptyFeedSet } from './patching-advisory.ts';
-import { matchInventories } from './patching-match.ts';
+import { testBench } from './patching-testing.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'asepsis-makers-'));
-afterAll(() => rmSync(folder, { recursive: true }));
-const NOW = Date.UTC(2026, 0, 10);
-let serial = 0;
-const file = (text: string | object, name = `f-${serial++}.json`) => {
-  const path = join(folder, name);
-  writeFileSync(path, typeof text === 'string' ? text : JSON.stringify(text));
-  return path;
-};
-async function run(
-  inventory: string | object,
-  feeds: readonly (string | object)[],
-  options: Parameters<typeof readInventory>[1] = {},
-) {
-  const set = emptyFeedSet();
-  const faults: Record<string, number> = {};
-  for (const one of feeds) for (const [what, count] of (await readFeed(file(one), set)).faults) faults[what] = count;
-  const inventories: Inventory[] = [await readInventory(file(inventory), { asset: 'srv', ...options })];
-  const result = matchInventories(inventories, set, NOW);
-  const kinds = result.findings.filter((one) => one.kind !== 'stale-feed').map((one) => `${one.kind} ${one.key}`);
-  return { ...result, set, faults, kinds };
-}
+const { folder, run, close } = testBench();
+afterAll(close);
 const rpm = (version: string, arch = 'x86_64') =>
   `openssl\t1:${version}\t${arch}\topenssl-${version}.src.rpm\nbash\t0:5.1-9.el9\tx86_64\tbash-5.1-9.el9.src.rpm\n`;
 const redHat = (status: object, more: object = {}) => ({
@@ -142,81 +120,6 @@ describe('Red Hat CSAF', () => {
     const report = await readFeed(inFolder, set);
     expect(set.advisories.flatMap((one) => one.items)).toHaveLength(1);
     expect([...report.faults.values()].reduce((sum, count) => sum + count, 0)).toBe(2);
-  });
-});
-
-describe('Microsoft', () => {
-  const month = (kb: string, build: string, supersedes: string) => ({
-    DocumentTitle: { Value: 'x' },
-    DocumentTracking: {
-      Identification: { ID: { Value: '2026-Jan' } },
-      Version: '1',
-      CurrentReleaseDate: '2026-01-09T00:00:00Z',
-    },
-    ProductTree: {
-      FullProductName: [
-        { ProductID: '1', Value: 'Windows 10 Version 22H2 for x64-based Systems' },
-        { ProductID: '2', Value: 'Windows Server 2019 (Server Core installation)' },
-      ],
-    },
-    Vulnerability: [
-      {
-        CVE: 'CVE-2026-5000',
-        Title: { Value: 'RDP' },
-        Threats: [{ Type: 3, Description: { Value: 'Critical' } }],
-        Remediations: [
-          {
-            Description: { Value: kb },
-            ProductID: ['1'],
-            FixedBuild: build,
-            Supercedence: supersedes,
-            RestartRequired: { Value: 'Yes' },
-          },
-        ],
-      },
-    ],
-  });
-  const january = month('5034122', '10.0.19045.3930', '5033372');
-  const february = {
-    ...month('5034763', '10.0.19045.4046', '5034122'),
-    Vulnerability: [{ ...month('5034763', '10.0.19045.4046', '5034122').Vulnerability[0], CVE: 'CVE-2026-6000' }],
-  };
-  const both = [january, february];
-  const system = (version: string) =>
-    JSON.stringify({
-      CsName: 'pc-1',
-      OsName: 'Microsoft Windows 10 Pro',
-      OsVersion: version,
-      WindowsUBR: '',
-      OsBuildNumber: '19045',
-    });
-  test('by the build with its UBR', async () => {
-    const json = (ubr: number) =>
-      JSON.stringify({ CsName: 'pc-1', OsName: 'Microsoft Windows 10 Pro', OsVersion: '10.0.19045', WindowsUBR: ubr });
-    const found = await run(json(3803), both.map(String).length ? [january] : []);
-    expect(found.findings[0]).toMatchObject({
-      kind: 'missing-update',
-      key: 'windows/client:19045',
-      severity: 'critical',
-      asset: { name: 'pc-1' },
-    });
-    expect(found.findings[0]?.fix.title).toContain('KB5034122');
-    expect((await run(json(3930), [january])).kinds).toEqual([]);
-  });
-  test('by hotfixes, a newer one supersedes; with neither it is unknown, never clean', async () => {
-    const inFolder = join(folder, 'msrc');
-    mkdirSync(inFolder);
-    for (const [i, one] of both.entries()) writeFileSync(join(inFolder, `${i}.json`), JSON.stringify(one));
-    const set = emptyFeedSet();
-    await readFeed(inFolder, set);
-    const match = async (text: string) => matchInventories([await readInventory(file(text))], set, NOW);
-    const info = (kb: string) =>
-      `\r\nHost Name:                 PC-1\r\nOS Name:                   Microsoft Windows 10 Pro\r\nOS Version:                10.0.19045 N/A Build 19045\r\nSystem Manufacturer:       LENOVO\r\nHotfix(s):                 1 Hotfix(s) Installed.\r\n                           [01]: ${kb}\r\nNetwork Card(s):           1 NIC(s) Installed.\r\n                                 [01]: 10.1.2.3\r\n`;
-    expect((await match(info('KB5034763'))).findings).toEqual([]);
-    const [january_] = (await match(info('KB5034122'))).findings;
-    expect(january_?.evidence.map((one) => one.data?.vulnerability)).toEqual(['CVE-2026-6000']);
-    expect((await match(info('KB5000001'))).findings[0]?.evidence).toHaveLength(2);
-    expect(await match(system('10.0.19045'))).toMatchObject({ findings: [], unknown: 1 });
   });
 });
 

@@ -174,7 +174,8 @@ function judgeWindows(
     if (answer.affected !== true) return null;
     return found('affected', fixed ?? answer.fixed);
   }
-  return item.fixes ? found('affected', fixed) : found('unknown', fixed);
+  // Without a hotfix that repairs it, the list of those that are installed says nothing.
+  return item.fixes && fixed !== null ? found('affected', fixed) : found('unknown', fixed);
 }
 
 function compareMatches(a: Match, b: Match): number {

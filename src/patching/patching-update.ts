@@ -14,6 +14,8 @@ export interface UpdateResult {
   readonly failed: readonly { readonly id: string; readonly why: string }[];
 }
 
+/** What a reader calls a file whose end did not arrive. */
+const CUT = 'The JSON ends in the middle';
 /** A feed that suddenly says less than half of before is broken or forged; the old one stays. */
 const SHRINK_MAX = 0.5;
 
@@ -34,7 +36,7 @@ export async function updateFeeds(
       const place = join(folder, source.id);
       const restore = async () => {
         await rm(place, { recursive: true, force: true });
-        if (known && beforeFolder) await carry(join(beforeFolder, source.id), place);
+        if (known && beforeFolder && known.entries > 0) await carry(join(beforeFolder, source.id), place);
       };
       await restore();
       try {
@@ -51,7 +53,7 @@ export async function updateFeeds(
         const why = errorLine(error).slice(0, 400);
         failed.push({ id: source.id, why });
         await restore();
-        if (known) entries.push({ ...known, failed: why });
+        entries.push({ ...(known ?? never(source, rfc3339(clock.now()))), failed: why });
       }
     }
     return entries;
@@ -59,6 +61,21 @@ export async function updateFeeds(
   progress('');
   return { generation, changed, same, failed };
 }
+
+/** What could not be brought even once is shown as well, and is stale after a week. */
+const never = ({ id, url, kind }: FeedSource, at: string): FeedEntry => ({
+  id,
+  url,
+  kind,
+  fetched: at,
+  feed: id,
+  date: at,
+  version: 'unknown',
+  entries: 0,
+  faults: {},
+});
+
+const LISTED_ONLY = 'A document that is listed and not there';
 
 async function updateOne(
   source: FeedSource,
@@ -71,7 +88,7 @@ async function updateOne(
   let bytes = 0;
   const fetched = await fetchFeed(source, {
     place: source.kind === 'file' ? `${place}.part` : place,
-    before: known,
+    before: known?.entries ? known : null,
     signal,
     now: clock.now(),
     onBytes: (count) => {
@@ -88,8 +105,15 @@ async function updateOne(
   const entry = await describeFeed(source, place, rfc3339(clock.now()));
   if (known && known.entries > 100 && entry.entries < known.entries * SHRINK_MAX)
     throw new Error(`It holds ${entry.entries} entries where it held ${known.entries}; the older one stays.`);
-  const { etag, lastModified, mark } = fetched;
-  return { ...entry, ...(etag ? { etag } : {}), ...(lastModified ? { lastModified } : {}), ...(mark ? { mark } : {}) };
+  const { etag, lastModified, mark, absent = 0 } = fetched;
+  const faults = absent === 0 ? entry.faults : { ...entry.faults, [LISTED_ONLY]: absent };
+  return {
+    ...entry,
+    faults,
+    ...(etag ? { etag } : {}),
+    ...(lastModified ? { lastModified } : {}),
+    ...(mark ? { mark } : {}),
+  };
 }
 
 /** Reads what was brought, so that what cannot be read never becomes the feed that counts. */
@@ -108,6 +132,8 @@ export async function describeFeed(source: FeedSource, place: string, fetched: s
     if (newest === null || report.feed.date > newest.date) newest = report.feed;
   }
   if (entries === 0) throw new Error('It holds nothing that can be read.');
+  // The part that came would count as the whole, and close what the rest had opened.
+  if (paths.length === 1 && faults[CUT] !== undefined) throw new Error('It ends in the middle.');
   const { name = source.id, date = fetched, version = 'unknown' } = newest ?? {};
   return { id: source.id, url: source.url, kind: source.kind, fetched, feed: name, date, version, entries, faults };
 }

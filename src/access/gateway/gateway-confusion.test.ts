@@ -9,6 +9,7 @@ import { openDb } from './gateway-db.ts';
 import { IDENTITY_HEADERS } from './gateway-decide.ts';
 import { makeEmergencyCodes } from './gateway-emergency.ts';
 import { openOnce } from './gateway-once.ts';
+import { hold } from './gateway-open.ts';
 import { proxyConfig } from './gateway-proxy-config.ts';
 import { recheckAccounts } from './gateway-server.ts';
 
@@ -200,8 +201,13 @@ test('a session that is used in one process is not silent in another', async () 
   const token = one.gateway.sessions.token(session.id, APP);
   let closed = false;
   stops.push(
-    one.gateway.sessions.onEnd(session.id, () => {
-      closed = true;
+    hold(one.gateway, {
+      session,
+      question: null,
+      app: null,
+      close: () => {
+        closed = true;
+      },
     }),
   );
   one.clock.ms += 500_000;

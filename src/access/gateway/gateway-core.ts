@@ -4,12 +4,14 @@ import { join } from 'node:path';
 import type { Clock } from '../../core/index.ts';
 import { type Accounts, openAccounts } from './gateway-accounts.ts';
 import { type NetworkSet, networkSet } from './gateway-address.ts';
+import { ARRIVAL_TIMES, type ArrivalTimes } from './gateway-body.ts';
 import { type Db, openDb } from './gateway-db.ts';
 import { type Directory, ldapDirectory, localDirectory } from './gateway-directory.ts';
 import { type Events, openEvents, type SendEvents } from './gateway-events.ts';
 import type { Party } from './gateway-factors.ts';
 import { type Keys, openKeys } from './gateway-keys.ts';
 import { type Once, openOnce } from './gateway-once.ts';
+import { closeHeld, type Held, openSessionsOf, rejudge } from './gateway-open.ts';
 import { openPasswords, type Passwords } from './gateway-passwords.ts';
 import { compilePolicy, type Policy } from './gateway-policy.ts';
 import type { GatewayConfig } from './gateway-schema.ts';
@@ -30,6 +32,7 @@ export interface Settings {
   readonly secure: boolean;
   readonly party: Party;
   readonly cookies: Readonly<Record<'session' | 'flow' | 'state' | 'device', string>>;
+  readonly cookieNames: readonly string[];
 }
 
 export interface Gateway {
@@ -44,9 +47,12 @@ export interface Gateway {
   readonly passwords: Passwords;
   readonly keys: Keys;
   readonly events: Events;
+  /** Answers under way, streams and sockets. */
+  readonly held: Set<Held>;
   /** Something that a person must know now: break-glass, copied keys, a directory that is down. */
   readonly alarm: (what: string, sentence: string | null) => void;
   readonly reload: (config: GatewayConfig) => void;
+  readonly times: ArrivalTimes;
   readonly close: () => Promise<void>;
 }
 
@@ -57,6 +63,7 @@ export interface GatewayOptions {
   readonly clock: Clock;
   readonly send: SendEvents | null;
   readonly alarm: (what: string, sentence: string | null) => void;
+  readonly times?: ArrivalTimes;
 }
 
 function settingsOf(config: GatewayConfig, clock: Clock, accounts: Accounts, passwords: Passwords): Settings {
@@ -64,6 +71,12 @@ function settingsOf(config: GatewayConfig, clock: Clock, accounts: Accounts, pas
   const secure = url.protocol === 'https:';
   // `__Host-` cookies cannot come from a sibling domain or another path (RFC 6265bis section 4.1.3.2).
   const prefix = secure ? '__Host-' : '';
+  const cookies = {
+    session: `${prefix}asepsis-access`,
+    flow: `${prefix}asepsis-flow`,
+    state: `${prefix}asepsis-state`,
+    device: `${prefix}asepsis-known`,
+  };
   return {
     config,
     policy: compilePolicy(config),
@@ -80,12 +93,8 @@ function settingsOf(config: GatewayConfig, clock: Clock, accounts: Accounts, pas
     host: url.host,
     secure,
     party: { id: url.hostname, name: config.organisation, origin: url.origin },
-    cookies: {
-      session: `${prefix}asepsis-access`,
-      flow: `${prefix}asepsis-flow`,
-      state: `${prefix}asepsis-state`,
-      device: `${prefix}asepsis-known`,
-    },
+    cookies,
+    cookieNames: Object.values(cookies),
   };
 }
 
@@ -105,7 +114,8 @@ export async function openGateway(o: GatewayOptions): Promise<Gateway> {
     onFault: (sentence) => o.alarm('access-gateway-events', sentence),
   });
   let settings = settingsOf(o.config, clock, accounts, passwords);
-  return {
+  const gateway: Gateway = {
+    held: new Set(),
     settings: () => settings,
     clock,
     seal,
@@ -118,8 +128,10 @@ export async function openGateway(o: GatewayOptions): Promise<Gateway> {
     once: openOnce(durable, clock),
     keys: openKeys(durable, seal, clock),
     alarm: o.alarm,
+    times: o.times ?? ARRIVAL_TIMES,
     reload: (config) => {
       settings = settingsOf(config, clock, accounts, passwords);
+      rejudge(gateway, null);
     },
     close: async () => {
       sessions.close();
@@ -128,4 +140,11 @@ export async function openGateway(o: GatewayOptions): Promise<Gateway> {
       quick.close();
     },
   };
+  sessions.onClose(
+    (ids) => closeHeld(gateway, ids),
+    () => openSessionsOf(gateway),
+  );
+  // Groups that somebody lost close what is open too.
+  sessions.onRegroup((session) => rejudge(gateway, session));
+  return gateway;
 }

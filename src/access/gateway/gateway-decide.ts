@@ -4,7 +4,7 @@ import type { Gateway } from './gateway-core.ts';
 import { cookie } from './gateway-http.ts';
 import { headerKey, isOverride, overridesMethod, readMethod, readTarget, type Target } from './gateway-path.ts';
 import type { App, Need } from './gateway-policy.ts';
-import type { GatewaySession } from './gateway-sessions.ts';
+import type { GatewaySession } from './gateway-session-record.ts';
 
 export interface Question {
   readonly host: string | null;
@@ -22,6 +22,8 @@ export interface Question {
   readonly forwarded: boolean;
   /** Names and values in turn, as they came. */
   readonly rawHeaders: readonly string[];
+  /** Set when something that is open is asked about again: when it was opened. It is no sign of life of its session. */
+  readonly atMs?: number;
 }
 
 export type Verdict =
@@ -29,7 +31,7 @@ export type Verdict =
       readonly kind: 'allow';
       readonly app: App;
       readonly session: GatewaySession | null;
-      readonly identity: Record<string, string>;
+      readonly identity: Readonly<Record<string, string>>;
       readonly target: Target;
     }
   | { readonly kind: 'sign-in' | 'step-up'; readonly app: App; readonly need: Need; readonly target: Target }
@@ -144,7 +146,12 @@ function judge(
   const found =
     secret === null
       ? null
-      : gateway.sessions.find(secret, question.host, { agent: question.agent, address: question.address });
+      : gateway.sessions.find(
+          secret,
+          question.host,
+          { agent: question.agent, address: question.address },
+          question.atMs === undefined,
+        );
   const session = found?.ok ? found.session : null;
   const subject =
     session === null
@@ -156,7 +163,11 @@ function judge(
           factorMs: session.factorMs,
           emergencyApp: session.emergencyApp,
         };
-  const decision = app.decide({ target, method, address: question.address }, subject, gateway.clock.now());
+  const decision = app.decide(
+    { target, method, address: question.address },
+    subject,
+    question.atMs ?? gateway.clock.now(),
+  );
   const account = session === null ? {} : { account: session.account };
   const event = {
     ...account,
@@ -183,50 +194,69 @@ function judge(
 /** Printable ASCII, everything else percent-encoded: header values have no other letters (RFC 9110 section 5.5). */
 const headerText = (text: string): string => text.replace(/[^\x20-\x7e]|[%,]/gu, (char) => encodeURIComponent(char));
 
-interface Issued {
-  readonly host: string;
-  readonly token: string;
-  readonly untilMs: number;
-  readonly factorMs: number;
-}
-/** Nearly every session is for one or two hosts: a list is smaller than a map, and there are many sessions. */
-const issued = new WeakMap<GatewaySession, Issued[]>();
+/** What an application is told of nobody: empty values, so that a proxy that copies them takes others away. */
+const NOBODY: Readonly<Record<string, string>> = {
+  'X-Asepsis-User': '',
+  'X-Asepsis-Name': '',
+  'X-Asepsis-Email': '',
+  'X-Asepsis-Groups': '',
+  'X-Asepsis-Jwt': '',
+};
+const OWN_HEADER = 'X-Asepsis-User';
 
-/** What the application is told. Empty values stand for nobody, so that a proxy that copies them takes others away. */
-function identityOf(gateway: Gateway, app: App, session: GatewaySession | null, host: string): Record<string, string> {
-  const who: Record<string, string> = {
-    'X-Asepsis-User': '',
-    'X-Asepsis-Name': '',
-    'X-Asepsis-Email': '',
-    'X-Asepsis-Groups': '',
-    'X-Asepsis-Jwt': '',
+function identityOf(
+  gateway: Gateway,
+  app: App,
+  session: GatewaySession | null,
+  host: string,
+): Readonly<Record<string, string>> {
+  if (session === null) return app.userHeader === OWN_HEADER ? NOBODY : { ...NOBODY, [app.userHeader]: '' };
+  const now = gateway.clock.now();
+  const held = session.issued.find((one) => one.host === host);
+  if (
+    held !== undefined &&
+    held.untilMs > now &&
+    held.factorMs === session.factorMs &&
+    held.groups === session.groups &&
+    held.app === app
+  )
+    return held.identity;
+  const groups = [...session.groups].slice(0, GROUPS_IN_HEADER_MAX);
+  const user = headerText(session.account);
+  const identity: Record<string, string> = {
+    'X-Asepsis-User': user,
+    'X-Asepsis-Name': headerText(session.display),
+    'X-Asepsis-Email': headerText(session.email),
+    'X-Asepsis-Groups': groupsText(session.groups, groups),
+    'X-Asepsis-Jwt': makeToken(gateway, app, session, host, groups),
   };
-  if (session !== null) {
-    const groups = [...session.groups].slice(0, GROUPS_IN_HEADER_MAX);
-    who['X-Asepsis-User'] = headerText(session.account);
-    who['X-Asepsis-Name'] = headerText(session.display);
-    who['X-Asepsis-Email'] = headerText(session.email);
-    who['X-Asepsis-Groups'] = groups.map(headerText).join(',');
-    who['X-Asepsis-Jwt'] = tokenFor(gateway, app, session, host, groups);
-  }
-  if (app.userHeader !== 'X-Asepsis-User') who[app.userHeader] = who['X-Asepsis-User'] as string;
-  return who;
+  if (app.userHeader !== OWN_HEADER) identity[app.userHeader] = user;
+  const { factorMs } = session;
+  const made = { host, app, identity, untilMs: now + JWT_REUSE_MS, factorMs, groups: session.groups };
+  session.issued = [...session.issued.filter((one) => one.host !== host), made];
+  return identity;
 }
 
-function tokenFor(
+/** Many sessions have the same set of groups (gateway-sessions.ts): its text is made once. */
+const texts = new WeakMap<ReadonlySet<string>, string>();
+function groupsText(set: ReadonlySet<string>, groups: readonly string[]): string {
+  const held = texts.get(set);
+  if (held !== undefined) return held;
+  const made = groups.map(headerText).join(',');
+  texts.set(set, made);
+  return made;
+}
+
+function makeToken(
   gateway: Gateway,
   app: App,
   session: GatewaySession,
   host: string,
   groups: readonly string[],
 ): string {
-  const now = gateway.clock.now();
-  const mine = issued.get(session) ?? [];
-  const held = mine.find((one) => one.host === host);
-  if (held !== undefined && held.untilMs > now && held.factorMs === session.factorMs) return held.token;
   const { origin, secure } = gateway.settings();
-  const iat = Math.floor(now / 1000);
-  const token = gateway.keys.sign('ES256', {
+  const iat = Math.floor(gateway.clock.now() / 1000);
+  return gateway.keys.sign('ES256', {
     iss: origin,
     aud: `${secure ? 'https' : 'http'}://${host}`,
     sub: session.account,
@@ -240,9 +270,6 @@ function tokenFor(
     exp: iat + JWT_LIFE_SEC,
     ...(session.emergencyApp !== null && { emergency: true }),
   });
-  const made: Issued = { host, token, untilMs: now + JWT_REUSE_MS, factorMs: session.factorMs };
-  issued.set(session, [...mine.filter((one) => one.host !== host), made]);
-  return token;
 }
 
 const AMR: Readonly<Record<string, readonly string[]>> = {

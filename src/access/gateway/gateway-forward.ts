@@ -19,6 +19,7 @@ import {
   single,
 } from './gateway-http.ts';
 import { readHost, readTarget } from './gateway-path.ts';
+import type { Head } from './gateway-request-head.ts';
 import { isSecret, newSecret, secretHash } from './gateway-secrets.ts';
 import { type Goal, signGoal, type Ticket } from './gateway-target.ts';
 import { texts } from './gateway-texts.ts';
@@ -29,13 +30,13 @@ const ENVOY = '/.asepsis/envoy';
 const STATE_LIFE_SEC = 3600;
 
 /** True when the peer itself is a proxy whose word counts. */
-export function isTrustedPeer(gateway: Gateway, req: Req): boolean {
+export function isTrustedPeer(gateway: Gateway, req: Pick<Head, 'socket'>): boolean {
   const peer = readAddress(req.socket.remoteAddress ?? '');
   return peer !== null && gateway.settings().trusted.has(peer);
 }
 
 /** The application host that a browser speaks to: a trusted proxy may say it, otherwise it is the request's own. */
-export function appHostOf(gateway: Gateway, req: Req): string | null {
+export function appHostOf(gateway: Gateway, req: Head): string | null {
   if (!isTrustedPeer(gateway, req)) return hostOf(req);
   const forwarded = single(req, 'x-forwarded-host');
   if (forwarded === undefined) return null;
@@ -44,14 +45,14 @@ export function appHostOf(gateway: Gateway, req: Req): string | null {
   return read === null ? null : joinHost(read);
 }
 
-const agentOf = (req: Req): string => String(req.headers['user-agent'] ?? '');
+const agentOf = (req: Head): string => String(req.headers['user-agent'] ?? '');
 
 /** Proxies keep `Upgrade` to themselves, as they should; the handshake's own headers come through (RFC 6455 section 4.1). */
-const asksForSocket = (req: Req): boolean =>
+const asksForSocket = (req: Head): boolean =>
   ['upgrade', 'sec-websocket-key', 'sec-websocket-version'].some((name) => req.headers[name] !== undefined);
 
 /** Who asks through the proxy, and with what: the same however the proxy says what is asked for. */
-const sender = (gateway: Gateway, req: Req) => ({
+const sender = (gateway: Gateway, req: Head) => ({
   address: addressOf(req, gateway.settings().trusted),
   agent: agentOf(req),
   cookies: req.headers.cookie,
@@ -62,7 +63,7 @@ const sender = (gateway: Gateway, req: Req) => ({
 });
 
 /** What the proxy asks about, from its headers; null when one is missing, twice, or unreadable. */
-function forwardedQuestion(gateway: Gateway, req: Req): Question | null {
+function forwardedQuestion(gateway: Gateway, req: Head): Question | null {
   const headers = ['x-forwarded-method', 'x-forwarded-host', 'x-forwarded-uri', 'x-forwarded-for'].map((name) =>
     single(req, name),
   );
@@ -78,7 +79,7 @@ function forwardedQuestion(gateway: Gateway, req: Req): Question | null {
 }
 
 /** Envoy asks with the request's own method, host and path, behind a prefix. */
-function envoyQuestion(gateway: Gateway, req: Req): Question {
+function envoyQuestion(gateway: Gateway, req: Head): Question {
   return {
     host: hostOf(req),
     method: req.method ?? '',
@@ -87,11 +88,15 @@ function envoyQuestion(gateway: Gateway, req: Req): Question {
   };
 }
 
+/** True for the paths at which proxies ask. */
+export const isQuestion = (url: string): boolean =>
+  url === VERIFY || url.startsWith(`${VERIFY}?`) || url.startsWith(`${ENVOY}/`);
+
 /** True when this request was a question and is answered. */
-export function answerForwardAuth(gateway: Gateway, req: Req, res: Res): boolean {
+export function answerForwardAuth(gateway: Gateway, req: Head, res: Res): boolean {
   const url = req.url ?? '';
+  if (!isQuestion(url)) return false;
   const envoy = url.startsWith(`${ENVOY}/`);
-  if (!envoy && url !== VERIFY && !url.startsWith(`${VERIFY}?`)) return false;
   if (!isTrustedPeer(gateway, req)) {
     send(res, 403, { 'x-asepsis-why': 'untrusted-proxy' });
     return true;
@@ -106,7 +111,7 @@ export function answerForwardAuth(gateway: Gateway, req: Req, res: Res): boolean
 }
 
 /** With `statusOnly` (nginx) only 200, 401 and 403 are answered; others get redirects and pages to hand on. */
-function answer(gateway: Gateway, req: Req, res: Res, question: Question, statusOnly: boolean) {
+function answer(gateway: Gateway, req: Head, res: Res, question: Question, statusOnly: boolean) {
   const verdict = decide(gateway, question);
   if (verdict.kind === 'allow') return send(res, 200, verdict.identity);
   if (verdict.kind === 'deny') {
@@ -120,7 +125,7 @@ function answer(gateway: Gateway, req: Req, res: Res, question: Question, status
 }
 
 /** A browser that goes to a page, rather than a script that wants data: only that can follow to a sign-in. */
-export function isNavigation(req: Req, method: string): boolean {
+export function isNavigation(req: Head, method: string): boolean {
   if (method !== 'GET' && method !== 'HEAD') return false;
   const mode = req.headers['sec-fetch-mode'];
   if (mode !== undefined) return mode === 'navigate';

@@ -4,15 +4,17 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
 import { clientAddress, type NetworkSet } from './gateway-address.ts';
 import { readHost } from './gateway-path.ts';
+import type { PlainAnswer } from './gateway-plain-answer.ts';
+import type { Head } from './gateway-request-head.ts';
 
 export type Req = IncomingMessage | Http2ServerRequest;
-export type Res = ServerResponse | Http2ServerResponse;
+export type Res = ServerResponse | Http2ServerResponse | PlainAnswer;
 
 const FORM_BYTES_MAX = 64 * 1024;
 const FORM_FIELDS_MAX = 32;
 
 /** The one value of a header; null when it is absent, `undefined` when it is there twice. */
-export function single(req: Req, name: string): string | null | undefined {
+export function single(req: Head, name: string): string | null | undefined {
   const value = req.headers[name];
   if (value === undefined) return null;
   const raw = req.rawHeaders;
@@ -25,7 +27,7 @@ export function single(req: Req, name: string): string | null | undefined {
 }
 
 /** The host that the client speaks to: `:authority` or the one `Host` header, and both alike where there are two. */
-export function hostOf(req: Req): string | null {
+export function hostOf(req: Head): string | null {
   const authority = (req.headers as Record<string, string | undefined>)[':authority'];
   const host = single(req, 'host');
   if (host === undefined) return null;
@@ -43,7 +45,7 @@ export function joinHost(read: { host: string; port: string }): string {
 }
 
 /** The client's address; null when what a trusted proxy says of it does not parse. */
-export function addressOf(req: Req, trusted: NetworkSet): string | null {
+export function addressOf(req: Head, trusted: NetworkSet): string | null {
   const forwarded = single(req, 'x-forwarded-for');
   if (forwarded === undefined) return null;
   return clientAddress(req.socket.remoteAddress ?? '', forwarded, trusted);
@@ -94,7 +96,7 @@ export function setCookie(o: {
  * Whether a changing request comes from a page of this origin: `Origin`, or `Sec-Fetch-Site` where it is absent. What
  * sends neither is no browser, and no browser's cookies are with it.
  */
-export function sameOrigin(req: Req, origin: string): boolean {
+export function sameOrigin(req: Head, origin: string): boolean {
   const from = single(req, 'origin');
   if (from === undefined) return false;
   if (from !== null) return from === origin;
@@ -102,8 +104,8 @@ export function sameOrigin(req: Req, origin: string): boolean {
   return site === null || site === 'same-origin';
 }
 
-/** Fields of a form; null when it is too large, of another type, or names a field twice. */
-export async function readForm(req: Req): Promise<Map<string, string> | null> {
+/** Fields of a form; null when it is too large, too slow, of another type, or names a field twice. */
+export async function readForm(req: Req, res: Res, withinMs: number): Promise<Map<string, string> | null> {
   const type = String(req.headers['content-type'] ?? '')
     .split(';')[0]
     ?.trim()
@@ -111,10 +113,15 @@ export async function readForm(req: Req): Promise<Map<string, string> | null> {
   if (type !== 'application/x-www-form-urlencoded') return null;
   const chunks: Buffer[] = [];
   let bytes = 0;
-  for await (const chunk of req) {
-    bytes += (chunk as Buffer).length;
-    if (bytes > FORM_BYTES_MAX) return null;
-    chunks.push(chunk as Buffer);
+  const late = setTimeout(() => cut(res), withinMs);
+  try {
+    for await (const chunk of req) {
+      bytes += (chunk as Buffer).length;
+      if (bytes > FORM_BYTES_MAX) return null;
+      chunks.push(chunk as Buffer);
+    }
+  } finally {
+    clearTimeout(late);
   }
   const fields = new Map<string, string>();
   for (const [name, value] of new URLSearchParams(Buffer.concat(chunks).toString('utf8'))) {
@@ -124,7 +131,7 @@ export async function readForm(req: Req): Promise<Map<string, string> | null> {
   return fields;
 }
 
-type Headers = Record<string, string | string[]>;
+type Headers = Readonly<Record<string, string | string[]>>;
 
 export function send(res: Res, status: number, headers: Headers, body: string | Buffer = ''): void {
   const bytes = typeof body === 'string' ? Buffer.from(body) : body;

@@ -3,13 +3,13 @@
 import { hash } from 'node:crypto';
 import { amrOf } from './gateway-decide.ts';
 import { html } from './gateway-html.ts';
-import { readForm, redirect, sendJson } from './gateway-http.ts';
+import { redirect, sendJson } from './gateway-http.ts';
 import { type Need, strengthOf } from './gateway-policy.ts';
 import type { OidcClientConfig } from './gateway-schema.ts';
 import { isSecret, newSecret, sameText, secretHash } from './gateway-secrets.ts';
 import { meets, signGoal } from './gateway-target.ts';
 import { texts } from './gateway-texts.ts';
-import { show, type Visit } from './gateway-visit.ts';
+import { formOf, show, type Visit } from './gateway-visit.ts';
 
 const CODE_MS = 60_000;
 const TOKEN_SEC = 300;
@@ -170,7 +170,7 @@ function provenClient(visit: Visit, form: Map<string, string>): OidcClientConfig
 
 async function token(visit: Visit): Promise<void> {
   const { gateway, settings } = visit;
-  const form = await readForm(visit.req);
+  const form = await formOf(visit);
   const fail = (status: number, error: string) => sendJson(visit.res, status, { error }, { pragma: 'no-cache' });
   if (form === null) return fail(400, 'invalid_request');
   const client = provenClient(visit, form);

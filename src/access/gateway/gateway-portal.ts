@@ -3,7 +3,7 @@
 import { provenPasskey, signInOptions } from './gateway-factors.ts';
 import { field, type Html, hidden, html, notice, passkeyForm } from './gateway-html.ts';
 import { redirect, sendJson } from './gateway-http.ts';
-import type { SessionFactor } from './gateway-sessions.ts';
+import type { SessionFactor } from './gateway-session-record.ts';
 import {
   arrive,
   checkPassword,

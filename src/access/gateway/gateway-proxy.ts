@@ -9,31 +9,18 @@ import {
 } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import type { Duplex } from 'node:stream';
+import { watchUpload } from './gateway-body.ts';
 import type { Gateway } from './gateway-core.ts';
-import { claimsIdentity, decide, type Verdict } from './gateway-decide.ts';
+import { decide, type Question, type Verdict } from './gateway-decide.ts';
 import { denied, isNavigation, toSignIn } from './gateway-forward.ts';
+import { connectionWords, goesToClient, upstreamHeaders } from './gateway-headers.ts';
 import { html, page } from './gateway-html.ts';
-import { addressOf, cut, hostOf, type Req, type Res, send, sendPage, single, withoutCookies } from './gateway-http.ts';
-import { headerKey, isOverride } from './gateway-path.ts';
+import { addressOf, cut, hostOf, type Req, type Res, send, sendPage, single } from './gateway-http.ts';
+import { hold } from './gateway-open.ts';
 import type { App } from './gateway-policy.ts';
+import type { Head } from './gateway-request-head.ts';
 import { texts } from './gateway-texts.ts';
 
-/** RFC 9110 section 7.6.1, and what only concerns one connection. */
-const HOP_BY_HOP = new Set([
-  'connection',
-  'keep-alive',
-  'proxy-authenticate',
-  'proxy-authorization',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-  'http2-settings',
-]);
-/** What others say about where a request comes from; we say it anew. */
-const FORWARDED =
-  /^(?:forwarded|via|x-forwarded-.*|x-real-ip|x-client-ip|x-cluster-client-ip|true-client-ip|cf-connecting-ip|fastly-client-ip|client-ip|x-originating-ip|x-remote-ip|x-remote-addr)$/;
 const CONNECT_MS = 10_000;
 const SOCKETS_MAX = 1024;
 const KEEP_ALIVE_MS = 30_000;
@@ -53,10 +40,9 @@ const agents = {
   }),
 } as const;
 
-type Allowed = Extract<Verdict, { kind: 'allow' }>;
-
-function ask(gateway: Gateway, req: Req): Verdict {
-  return decide(gateway, {
+/** What the request asks for, and what is answered. */
+export function ask(gateway: Gateway, req: Head): { question: Question; verdict: Verdict } {
+  const question: Question = {
     host: hostOf(req),
     method: req.method ?? '',
     target: req.url ?? '',
@@ -67,53 +53,8 @@ function ask(gateway: Gateway, req: Req): Verdict {
     forwarded: false,
     upgrade: req.headers.upgrade !== undefined,
     origin: single(req, 'origin'),
-  });
-}
-
-/** Headers for the application: the client's, without what is ours to say, and then what we say. */
-export function upstreamHeaders(gateway: Gateway, req: Req, allowed: Allowed, keepUpgrade: boolean): string[] {
-  const { app } = allowed;
-  const settings = gateway.settings();
-  const listed = new Set(
-    String(req.headers.connection ?? '')
-      .toLowerCase()
-      .split(',')
-      .map((word) => word.trim()),
-  );
-  const out: string[] = [];
-  const raw = req.rawHeaders;
-  for (let i = 0; i < raw.length; i += 2) {
-    const name = raw[i] as string;
-    const lower = name.toLowerCase();
-    const key = lower.includes('_') ? headerKey(lower) : lower;
-    if (
-      lower.charCodeAt(0) === 0x3a ||
-      key === 'host' ||
-      key === 'content-length' ||
-      key === 'expect' ||
-      key === 'cookie'
-    )
-      continue;
-    if (HOP_BY_HOP.has(key) || (listed.has(lower) && lower !== 'upgrade')) continue;
-    if (FORWARDED.test(key) || isOverride(key) || claimsIdentity(key, app)) continue;
-    out.push(name, raw[i + 1] as string);
-  }
-  const cookies = withoutCookies(String(req.headers.cookie ?? ''), Object.values(settings.cookies));
-  if (cookies !== '') out.push('Cookie', cookies);
-  const host = hostOf(req) as string;
-  out.push(
-    'Host',
-    host,
-    'X-Forwarded-For',
-    addressOf(req, settings.trusted) as string,
-    'X-Forwarded-Host',
-    host,
-    'X-Forwarded-Proto',
-    settings.secure ? 'https' : 'http',
-  );
-  for (const [name, value] of Object.entries(allowed.identity)) if (value !== '') out.push(name, value);
-  if (keepUpgrade) out.push('Connection', 'Upgrade', 'Upgrade', 'websocket');
-  return out;
+  };
+  return { question, verdict: decide(gateway, question) };
 }
 
 /** Whether the request has a body, and its length where it says one. Null for framing that is not plain. */
@@ -132,14 +73,23 @@ function framing(req: Req): { body: boolean; length: string | null } | null {
   return { body: coding !== null || (length !== null && length !== '0'), length };
 }
 
+/** What is answered to a request that may not pass. */
+export function notAllowed(
+  gateway: Gateway,
+  req: Head,
+  res: Res,
+  question: Question,
+  verdict: Exclude<Verdict, { kind: 'allow' }>,
+) {
+  if (verdict.kind === 'deny') return denied(gateway, res, verdict);
+  if (isNavigation(req, question.method)) return toSignIn(gateway, res, question.host as string, verdict);
+  send(res, 401, { 'x-asepsis-why': verdict.kind, 'cache-control': 'no-store' });
+}
+
 /** A request to an application without another proxy in front of it. */
 export function proxyRequest(gateway: Gateway, req: Req, res: Res) {
-  const verdict = ask(gateway, req);
-  if (verdict.kind === 'deny') return denied(gateway, res, verdict);
-  if (verdict.kind !== 'allow') {
-    if (isNavigation(req, req.method ?? '')) return toSignIn(gateway, res, hostOf(req) as string, verdict);
-    return send(res, 401, { 'x-asepsis-why': verdict.kind, 'cache-control': 'no-store' });
-  }
+  const { question, verdict } = ask(gateway, req);
+  if (verdict.kind !== 'allow') return notAllowed(gateway, req, res, question, verdict);
   const frame = framing(req);
   if (frame === null || verdict.app.upstream === null)
     return denied(gateway, res, {
@@ -152,13 +102,11 @@ export function proxyRequest(gateway: Gateway, req: Req, res: Res) {
   if (frame.length !== null) headers.push('Content-Length', frame.length);
   else if (frame.body) headers.push('Transfer-Encoding', 'chunked');
   const upstream = open(verdict.app, req.method as string, req.url as string, headers);
-  const letGo =
-    verdict.session === null
-      ? () => {}
-      : gateway.sessions.onEnd(verdict.session.id, () => {
-          upstream.destroy();
-          cut(res);
-        });
+  const close = () => {
+    upstream.destroy();
+    cut(res);
+  };
+  const letGo = hold(gateway, { session: verdict.session, question, app: verdict.app, close });
   let answered = false;
   (res as ServerResponse).on('close', () => {
     letGo();
@@ -172,8 +120,9 @@ export function proxyRequest(gateway: Gateway, req: Req, res: Res) {
     if (!(res as ServerResponse).headersSent) badGateway(gateway, res, verdict.app);
     else cut(res);
   });
-  if (frame.body) (req as IncomingMessage).pipe(upstream);
-  else upstream.end();
+  if (!frame.body) return upstream.end();
+  watchUpload(req as IncomingMessage, close, gateway.times.uploadSpanMs);
+  (req as IncomingMessage).pipe(upstream);
 }
 
 function open(app: App, method: string, path: string, headers: string[]): ClientRequest {
@@ -200,20 +149,14 @@ function open(app: App, method: string, path: string, headers: string[]): Client
 
 /** The application's answer, without what concerns its connection and without cookies under our names. */
 function answerBack(gateway: Gateway, res: Res, answer: IncomingMessage) {
-  const names = Object.values(gateway.settings().cookies);
-  const listed = new Set(
-    String(answer.headers.connection ?? '')
-      .toLowerCase()
-      .split(',')
-      .map((word) => word.trim()),
-  );
+  const { cookieNames } = gateway.settings();
+  const listed = connectionWords(answer.headers.connection);
   const out: Record<string, string | string[]> = {};
   const raw = answer.rawHeaders;
   for (let i = 0; i < raw.length; i += 2) {
     const key = (raw[i] as string).toLowerCase();
     const value = raw[i + 1] as string;
-    if (HOP_BY_HOP.has(key) || listed.has(key)) continue;
-    if (key === 'set-cookie' && names.includes(value.slice(0, value.indexOf('=')).trim())) continue;
+    if (!goesToClient(key, value, listed, cookieNames)) continue;
     const before = out[key];
     out[key] = before === undefined ? value : Array.isArray(before) ? [...before, value] : [before, value];
   }
@@ -226,7 +169,7 @@ function answerBack(gateway: Gateway, res: Res, answer: IncomingMessage) {
   answer.on('aborted', () => cut(res));
 }
 
-function badGateway(gateway: Gateway, res: Res, app: App) {
+export function badGateway(gateway: Gateway, res: Res, app: App) {
   const { config, secure } = gateway.settings();
   sendPage(
     res,
@@ -243,7 +186,7 @@ const refuseSocket = (socket: Duplex, status: string, why: string) => {
 /** A WebSocket: the same question as for any request, the page's origin checked, and an end with the session's. */
 export function proxyUpgrade(gateway: Gateway, req: IncomingMessage, socket: Duplex, head: Buffer) {
   socket.on('error', () => socket.destroy());
-  const verdict = ask(gateway, req);
+  const { question, verdict } = ask(gateway, req);
   if (verdict.kind === 'deny') return refuseSocket(socket, `${verdict.status} Refused`, verdict.why);
   if (verdict.kind !== 'allow') return refuseSocket(socket, '401 Unauthorized', verdict.kind);
   if (
@@ -260,7 +203,7 @@ export function proxyUpgrade(gateway: Gateway, req: IncomingMessage, socket: Dup
     other?.destroy();
     upstream.destroy();
   };
-  const letGo = verdict.session === null ? () => {} : gateway.sessions.onEnd(verdict.session.id, close);
+  const letGo = hold(gateway, { session: verdict.session, question, app: verdict.app, close });
   socket.on('close', () => {
     letGo();
     close();

@@ -10,9 +10,11 @@ import type { Gateway } from './gateway-core.ts';
 import * as emergency from './gateway-emergency.ts';
 import * as enrol from './gateway-enrol.ts';
 import { answerForwardAuth, answerOwnPath, appHostOf, denied, isTrustedPeer, OWN_PATH } from './gateway-forward.ts';
+import { type FrontGate, openFront } from './gateway-front.ts';
 import { SCRIPT, STYLE } from './gateway-html.ts';
 import { addressOf, cut, type Req, type Res, sameOrigin, send, sendJson } from './gateway-http.ts';
 import { OIDC_ROUTES } from './gateway-oidc-provider.ts';
+import { openSessionsOf } from './gateway-open.ts';
 import { readMethod, readTarget } from './gateway-path.ts';
 import * as portal from './gateway-portal.ts';
 import { proxyRequest, proxyUpgrade } from './gateway-proxy.ts';
@@ -20,7 +22,7 @@ import { upstreamRoute } from './gateway-upstream.ts';
 import { openVisit, type Visit } from './gateway-visit.ts';
 
 const HEADER_BYTES_MAX = 32 * 1024;
-const HEADERS_TIMEOUT_MS = 20_000;
+const CHECK_MS = 5000;
 const KEEP_ALIVE_MS = 65_000;
 /** Sessions with something open are looked at this often: their time may run out while a socket is silent. */
 const LOOK_MS = 1000;
@@ -132,14 +134,19 @@ export async function listen(gateway: Gateway, log: (entry: object, message: str
   const handle = (req: Req, res: Res) => {
     answer(gateway, req, res).catch((error: unknown) => {
       const busy = error instanceof AsepsisError && error.code === 'BUSY';
-      if (!busy) log({ error: String(error), stack: (error as Error).stack?.slice(0, 2000) }, 'A request failed');
+      // Who goes away in the middle of a form, or is cut off, is no fault of ours.
+      const gone = (error as NodeJS.ErrnoException).code === 'ECONNRESET' && (req as IncomingMessage).destroyed;
+      if (!busy && !gone)
+        log({ error: String(error), stack: (error as Error).stack?.slice(0, 2000) }, 'A request failed');
       if (!(res as { headersSent: boolean }).headersSent) send(res, busy ? 503 : 500, {});
       else cut(res);
     });
   };
   const options = {
     maxHeaderSize: HEADER_BYTES_MAX,
-    headersTimeout: HEADERS_TIMEOUT_MS,
+    headersTimeout: gateway.times.headMs,
+    handshakeTimeout: gateway.times.headMs,
+    connectionsCheckingInterval: Math.min(CHECK_MS, gateway.times.headMs),
     requestTimeout: 0,
     keepAliveTimeout: KEEP_ALIVE_MS,
     insecureHTTPParser: false,
@@ -161,6 +168,7 @@ export async function listen(gateway: Gateway, log: (entry: object, message: str
         )
       : createServer(options, handle);
   const sockets = new Set<Duplex>();
+  const front = putInFront(gateway, server as Server);
   (server as Server).on('connection', (socket) => {
     sockets.add(socket);
     socket.setNoDelay(true);
@@ -186,11 +194,27 @@ export async function listen(gateway: Gateway, log: (entry: object, message: str
     port: ((server as Server).address() as AddressInfo).port,
     close: async () => {
       stopLooking();
+      front.close();
       const closed = new Promise<void>((resolve) => (server as Server).close(() => resolve()));
       for (const socket of sockets) socket.destroy();
       await closed;
     },
   };
+}
+
+/** Connections come to the front first; what is not for it goes to the listener that Node's server brought along. */
+function putInFront(gateway: Gateway, server: Server): FrontGate {
+  const secure = server.listenerCount('secureConnection') > 0;
+  const event = secure ? 'secureConnection' : 'connection';
+  const [toNode] = server.listeners(event) as ((socket: Socket) => void)[];
+  const handOver = (socket: Socket) => toNode?.call(server, socket);
+  const front = openFront(gateway, handOver);
+  server.removeAllListeners(event);
+  server.on(event, (socket: Socket) => {
+    if ((socket as { alpnProtocol?: string }).alpnProtocol === 'h2') handOver(socket);
+    else front.take(socket);
+  });
+  return front;
 }
 
 /** Answers a request that came with an upgrade as a plain one, and closes. */
@@ -207,7 +231,7 @@ function answerOnSocket(req: IncomingMessage, socket: Duplex, handle: (req: Req,
 function lookAfter(gateway: Gateway): () => void {
   const look = setInterval(() => {
     const now = gateway.clock.now();
-    for (const session of gateway.sessions.opened()) {
+    for (const session of openSessionsOf(gateway)) {
       if (now - session.lastSeenMs >= Math.min(session.lockMs ?? session.idleMs, session.idleMs))
         gateway.sessions.refresh(session);
       if (now >= session.expiresMs) gateway.sessions.end(session.id);

@@ -3,9 +3,19 @@
 import { randomBytes } from 'node:crypto';
 import type { Clock } from '../../core/index.ts';
 import { addressKey } from './gateway-address.ts';
-import type { Db, Row } from './gateway-db.ts';
+import type { Db } from './gateway-db.ts';
 import type { Strength } from './gateway-policy.ts';
 import { isSecret, newSecret, secretHash } from './gateway-secrets.ts';
+import {
+  docOf,
+  fresh,
+  type GatewaySession,
+  groupsOf,
+  NOTHING,
+  once,
+  type SessionFactor,
+  sessionOf,
+} from './gateway-session-record.ts';
 
 /** Sessions of one account; the oldest ends when another begins. */
 const PER_ACCOUNT_MAX = 20;
@@ -15,34 +25,6 @@ const FLUSH_MS = 5000;
 const CHANGES_KEPT_MS = 3_600_000;
 /** Tokens held in memory; the rest is read again from the file. */
 const CACHED_MAX = 250_000;
-
-export interface SessionFactor {
-  readonly kind: 'password' | 'totp' | 'passkey' | 'security-key' | 'recovery' | 'upstream' | 'break-glass';
-  readonly atMs: number;
-}
-
-export interface GatewaySession {
-  readonly id: string;
-  readonly account: string;
-  readonly display: string;
-  readonly email: string;
-  groups: ReadonlySet<string>;
-  strength: Strength;
-  factors: readonly SessionFactor[];
-  /** When the newest second factor was shown. */
-  factorMs: number;
-  readonly createdMs: number;
-  lastSeenMs: number;
-  readonly expiresMs: number;
-  readonly idleMs: number;
-  readonly agent: string;
-  readonly address: string;
-  readonly bind: readonly ('agent' | 'network')[];
-  /** Set on a shared machine: silence after which it locks. */
-  readonly lockMs: number | null;
-  locked: boolean;
-  readonly emergencyApp: string | null;
-}
 
 export interface NewSession {
   readonly account: string;
@@ -78,69 +60,52 @@ export function agentKey(userAgent: string): string {
 const AGENTS_MAX = 2000;
 const agents = new Map<string, string>();
 
-const fresh = (factors: readonly SessionFactor[]): number =>
-  Math.max(0, ...factors.filter((factor) => factor.kind !== 'password').map((factor) => factor.atMs));
-
-function sessionOf(row: Row): GatewaySession {
-  const doc = JSON.parse(row.doc as string) as Omit<GatewaySession, 'id' | 'groups' | 'lastSeenMs' | 'factorMs'> & {
-    groups: string[];
-  };
-  return {
-    ...doc,
-    id: row.id as string,
-    groups: new Set(doc.groups),
-    lastSeenMs: row.last_seen as number,
-    factorMs: fresh(doc.factors),
-  };
-}
-
-function docOf(session: GatewaySession): string {
-  const doc: Record<string, unknown> = { ...session, groups: [...session.groups] };
-  for (const name of ['id', 'lastSeenMs', 'factorMs']) delete doc[name];
-  return JSON.stringify(doc);
-}
+const sameGroups = (a: ReadonlySet<string>, b: ReadonlySet<string>): boolean =>
+  a.size === b.size && [...a].every((group) => b.has(group));
 
 export function openSessions(db: Db, clock: Clock) {
   const tokens = new Map<string, { session: GatewaySession; host: string }>();
   const live = new Map<string, GatewaySession>();
-  const endings = new Map<string, Set<() => void>>();
   const dirty = new Set<GatewaySession>();
   let seq = Number(db.get('SELECT coalesce(max(seq), 0) AS n FROM changes')?.n ?? 0);
 
   const hashesOf = new Map<string, string[]>();
 
-  const closeAll = (id: string) => {
-    const waiting = endings.get(id);
-    endings.delete(id);
-    for (const end of waiting ?? []) end();
-  };
+  let regrouped: (session: GatewaySession) => void = () => {};
+  /** What is open of these sessions is closed. */
+  let closed: (ids: ReadonlySet<string>) => void = () => {};
+  let openOnes: () => ReadonlySet<GatewaySession> = () => new Set();
   const forget = (id: string) => {
     const session = live.get(id);
     live.delete(id);
     if (session !== undefined) dirty.delete(session);
     for (const hash of hashesOf.get(id) ?? []) tokens.delete(hash);
     hashesOf.delete(id);
-    closeAll(id);
   };
   const changed = (id: string, ended: boolean) => {
     db.run('INSERT INTO changes (session, ended, at) VALUES (?, ?, ?)', id, ended ? 1 : 0, clock.now());
   };
   /** Takes in what another process made of the session: a lock, a step-up. */
-  const reload = (id: string) => {
+  const reload = (id: string): boolean => {
     const session = live.get(id);
     const row = session === undefined ? undefined : db.get('SELECT id, doc, last_seen FROM sessions WHERE id = ?', id);
-    if (session === undefined || row === undefined) return;
+    if (session === undefined || row === undefined) return false;
     const lastSeenMs = Math.max(session.lastSeenMs, row.last_seen as number);
+    const { groups } = session;
     Object.assign(session, sessionOf(row), { lastSeenMs });
-    if (session.locked) closeAll(id);
+    if (!session.locked && !sameGroups(groups, session.groups)) regrouped(session);
+    return session.locked;
   };
   const watch = () => {
     const rows = db.all('SELECT seq, session, ended FROM changes WHERE seq > ? ORDER BY seq LIMIT 20000', seq);
+    const over = new Set<string>();
     for (const row of rows) {
       seq = row.seq as number;
-      if (row.ended === 1) forget(row.session as string);
-      else reload(row.session as string);
+      const id = row.session as string;
+      if (row.ended === 1) forget(id);
+      if (row.ended === 1 || reload(id)) over.add(id);
     }
+    if (over.size > 0) closed(over);
   };
   const flush = () => {
     if (dirty.size > 0) {
@@ -176,9 +141,10 @@ export function openSessions(db: Db, clock: Clock) {
     if (tokens.size >= CACHED_MAX) {
       tokens.clear();
       hashesOf.clear();
-      for (const id of live.keys()) if (!endings.has(id)) live.delete(id);
+      const open = openOnes();
+      for (const [id, session] of live) if (!open.has(session)) live.delete(id);
     }
-    const found = { session, host: row.host as string };
+    const found = { session, host: once(row.host as string) };
     tokens.set(hash, found);
     const hashes = hashesOf.get(session.id);
     if (hashes === undefined) hashesOf.set(session.id, [hash]);
@@ -207,7 +173,7 @@ export function openSessions(db: Db, clock: Clock) {
         account: o.account,
         display: o.display,
         email: o.email,
-        groups: new Set(o.groups),
+        groups: groupsOf(o.groups),
         strength: o.strength,
         factors: o.factors,
         factorMs: fresh(o.factors),
@@ -221,6 +187,7 @@ export function openSessions(db: Db, clock: Clock) {
         lockMs: o.lockMs,
         locked: false,
         emergencyApp: o.emergencyApp,
+        issued: NOTHING,
       };
       db.atomic(() => {
         const mine = db.all('SELECT id FROM sessions WHERE account = ? ORDER BY created DESC', o.account);
@@ -249,7 +216,7 @@ export function openSessions(db: Db, clock: Clock) {
       db.run('DELETE FROM tokens WHERE hash = ?', secretHash(secret));
     },
     /** The session of a cookie on this host, as long as it lives, is not silent, and comes from where it is bound to. */
-    find(secret: string, host: string, from: { agent: string; address: string }): Found {
+    find(secret: string, host: string, from: { agent: string; address: string }, seen = true): Found {
       if (!isSecret(secret)) return { ok: false, why: 'none' };
       const known = held(secretHash(secret));
       if (known === null || known.host !== host) return { ok: false, why: 'none' };
@@ -271,7 +238,7 @@ export function openSessions(db: Db, clock: Clock) {
         }
       }
       if (session.locked) return { ok: false, why: 'locked' };
-      if (now !== session.lastSeenMs) {
+      if (seen && now !== session.lastSeenMs) {
         session.lastSeenMs = now;
         dirty.add(session);
       }
@@ -309,14 +276,20 @@ export function openSessions(db: Db, clock: Clock) {
           (session.groups.size === groups.length && groups.every((group) => session.groups.has(group)))
         )
           continue;
-        session.groups = new Set(groups);
+        session.groups = groupsOf(groups);
         save(session);
+        regrouped(session);
       }
+    },
+    /** Called when a session has other groups than before, here or in another process. */
+    onRegroup(call: (session: GatewaySession) => void): void {
+      regrouped = call;
     },
     /** Ends one session here at once, and in every other process within a fifth of a second. */
     end(id: string): boolean {
       const was = end(id);
       forget(id);
+      closed(new Set([id]));
       return was;
     },
     endAll(account: string): number {
@@ -327,18 +300,11 @@ export function openSessions(db: Db, clock: Clock) {
       watch();
       return ids.length;
     },
-    /** Calls `close` when the session ends; answers how to take that back. */
-    onEnd(id: string, close: () => void): () => void {
-      const waiting = endings.get(id) ?? new Set();
-      endings.set(id, waiting);
-      waiting.add(close);
-      return () => {
-        waiting.delete(close);
-        if (waiting.size === 0 && endings.get(id) === waiting) endings.delete(id);
-      };
+    /** Called with sessions that ended or locked, here or in another process; and how to learn which have something open. */
+    onClose(call: (ids: ReadonlySet<string>) => void, open: () => ReadonlySet<GatewaySession>): void {
+      closed = call;
+      openOnes = open;
     },
-    /** Sessions with something open, to be looked at again: their time may be over while a socket stays silent. */
-    opened: (): GatewaySession[] => [...endings.keys()].flatMap((id) => load(id) ?? []),
     /** Takes in when another process last saw the session. */
     refresh(session: GatewaySession): void {
       const row = db.get('SELECT last_seen FROM sessions WHERE id = ?', session.id);

@@ -8,7 +8,7 @@ import type { DirectoryAnswer, DirectoryPerson } from './gateway-directory.ts';
 import { provenPasskey, totpStep } from './gateway-factors.ts';
 import type { Strength } from './gateway-policy.ts';
 import { isSecret, sameText } from './gateway-secrets.ts';
-import type { GatewaySession, SessionFactor } from './gateway-sessions.ts';
+import type { GatewaySession, SessionFactor } from './gateway-session-record.ts';
 import { codeKeys, counted, passwordKeys, type ThrottleKey } from './gateway-throttle.ts';
 
 /** A failed password is answered at the next multiple of this, so that time does not tell who exists. */

@@ -2,7 +2,7 @@
 
 import type { Gateway } from './gateway-core.ts';
 import type { Need, Strength } from './gateway-policy.ts';
-import type { GatewaySession } from './gateway-sessions.ts';
+import type { GatewaySession } from './gateway-session-record.ts';
 
 const TARGET_MS = 3_600_000;
 const TICKET_MS = 60_000;

@@ -4,7 +4,8 @@ import type { Gateway, Settings } from './gateway-core.ts';
 import { type Html, page } from './gateway-html.ts';
 import { cookie, type Req, type Res, readForm, redirect, sendPage, setCookie } from './gateway-http.ts';
 import type { Target } from './gateway-path.ts';
-import type { Found, GatewaySession } from './gateway-sessions.ts';
+import type { GatewaySession } from './gateway-session-record.ts';
+import type { Found } from './gateway-sessions.ts';
 import type { Arrival, Visitor } from './gateway-sign-in.ts';
 import { goalOrigin, onward, readGoal } from './gateway-target.ts';
 
@@ -75,7 +76,7 @@ export function show(
 
 /** The form's fields, or null after a refusal was sent. */
 export async function formOf(visit: Visit): Promise<Map<string, string> | null> {
-  return readForm(visit.req);
+  return readForm(visit.req, visit.res, visit.gateway.times.formMs);
 }
 
 export function flowCookie(visit: Visit, value: string): string {

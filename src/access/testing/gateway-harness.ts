@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Secret, TOTP } from 'otpauth';
 import { stringify } from 'yaml';
+import type { ArrivalTimes } from '../gateway/gateway-body.ts';
 import { type Gateway, listen, openGateway, parseGatewayConfig } from '../gateway/index.ts';
 
 export interface Answer {
@@ -134,7 +135,7 @@ export const PASSWORD = 'wobbly-lantern-quarry-58';
 /** A gateway whose sign-in host is `login.localhost:8430`; the port in the host is a name only. */
 export async function startTestGateway(
   change: Record<string, unknown> = {},
-  o: { folder?: string; port?: number; clock?: TestClock } = {},
+  o: { folder?: string; port?: number; clock?: TestClock; times?: ArrivalTimes } = {},
 ): Promise<TestGateway> {
   const folder = o.folder ?? mkdtempSync(join(tmpdir(), 'asepsis-gateway-'));
   // The start of a time step, so that a test knows which codes are right.
@@ -154,6 +155,7 @@ export async function startTestGateway(
       if (sentence === null) alarms.delete(what);
       else alarms.set(what, sentence);
     },
+    ...(o.times && { times: o.times }),
   });
   const server = await listen(gateway, (entry, message) => {
     throw new Error(`${message}: ${JSON.stringify(entry)}`);

@@ -5,6 +5,7 @@
 
 import { parseAddress } from '../detection-cidr.ts';
 import type { IndicatorRecord } from './indicator-import.ts';
+import { createSieve, type IndicatorSieve } from './indicator-sieve.ts';
 import { addressText, INDICATOR_TYPES, type IndicatorType, maskWords } from './indicator-value.ts';
 
 export interface IndicatorHit {
@@ -21,6 +22,8 @@ export interface IndicatorSet {
   readonly counts: Readonly<Record<IndicatorType, number>>;
   /** Whether any address or network is IPv6. */
   readonly hasV6: boolean;
+  /** What is asked first. */
+  readonly sieve: IndicatorSieve;
   /** Looks up a piece of UTF-8; -1 when it is none. `end` is exclusive. IPv4 addresses are asked for by `findV4`. */
   find(type: IndicatorType, bytes: Uint8Array, start: number, end: number, nowMs: number): number;
   /** The longest suffix of a name that is an indicator; -1 when none is. */
@@ -160,7 +163,7 @@ function hashV6(words: readonly number[], bits: number): void {
 }
 
 /** One bit a hash in a map small enough for the processor's cache: nine of ten look-ups end here. */
-function createSieve(table: Uint32Array, checks: Uint32Array, count: number) {
+function createTableSieve(table: Uint32Array, checks: Uint32Array, count: number) {
   let bits = 15;
   while (2 ** bits < count * 8 && bits < 24) bits++;
   const map = new Uint32Array(2 ** (bits - 5));
@@ -186,7 +189,7 @@ export function openIndicators(arrays: IndicatorArrays): IndicatorSet {
   const perType = INDICATOR_TYPES.map(() => 0);
   for (const type of types) perType[type] = (perType[type] as number) + 1;
   const prefixes = networkPrefixes(types, valueAt);
-  const sieve = createSieve(table, checks, types.length);
+  const inTable = createTableSieve(table, checks, types.length);
   // Last labels that occur: a file name such as "setup.exe" ends there.
   const tlds = new Uint8Array(TLD_BITS);
   for (let i = 0; i < types.length; i++) {
@@ -224,11 +227,12 @@ export function openIndicators(arrays: IndicatorArrays): IndicatorSet {
 
   return {
     size: types.length,
+    sieve: createSieve(arrays),
     counts: Object.fromEntries(INDICATOR_TYPES.map((type, i) => [type, perType[i]])) as Record<IndicatorType, number>,
     hasV6: prefixes.v6.length > 0 || v6Addresses(types, valueAt),
     find: (type, piece, start, end, nowMs) => {
       hashBack(T[type], piece, start, end);
-      return sieve() ? probe(T[type], piece, start, end, nowMs) : -1;
+      return inTable() ? probe(T[type], piece, start, end, nowMs) : -1;
     },
     findDomain: (piece, start, end, nowMs) => {
       let a = seedOf(T.domain);
@@ -243,7 +247,7 @@ export function openIndicators(arrays: IndicatorArrays): IndicatorSet {
             if (tlds[hashA & (TLD_BITS - 1)] === 0) return -1;
           } else {
             hashB = finish(b);
-            if (sieve()) {
+            if (inTable()) {
               const index = probe(T.domain, piece, i + 1, end, nowMs);
               if (index >= 0) found = index;
             }
@@ -257,7 +261,7 @@ export function openIndicators(arrays: IndicatorArrays): IndicatorSet {
     findNetwork: (words, nowMs) => {
       for (const bits of prefixes.v6) {
         hashV6(words, bits);
-        if (!sieve()) continue;
+        if (!inTable()) continue;
         const index = probeText(T.cidr, `${addressText(maskWords(words, bits))}/${bits}`, nowMs);
         if (index >= 0) return index;
       }
@@ -265,14 +269,14 @@ export function openIndicators(arrays: IndicatorArrays): IndicatorSet {
     },
     findV4: (address, nowMs) => {
       hashV4(address, 32);
-      if (sieve()) {
+      if (inTable()) {
         const index = probeText(T.address, dotted(address), nowMs);
         if (index >= 0) return index;
       }
       for (let i = 0; i < prefixes.v4.length; i++) {
         const bits = prefixes.v4[i] as number;
         hashV4(address, bits);
-        if (!sieve()) continue;
+        if (!inTable()) continue;
         const index = probeText(T.cidr, `${dotted(((address >>> (32 - bits)) << (32 - bits)) >>> 0)}/${bits}`, nowMs);
         if (index >= 0) return index;
       }

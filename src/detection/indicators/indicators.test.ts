@@ -162,6 +162,13 @@ test('every field that can carry one, also inside longer texts', () => {
   ]);
   expect(words(set, event({}, { domain: 'drop.example', url: '/a.exe' }))).toEqual(['url=drop.example/a.exe']);
   expect(words(set, event({ list: ['x', 'see evil.example.'] }))).toEqual(['list=evil.example']);
+  for (const raw of [
+    '{"m":"from\\t198.51.100.7\\r\\nto evil.example"}',
+    '{"m":"see\\nx.evil.example"}',
+    '{"m":"\\u2028evil.example"}',
+  ])
+    expect(createFinder(set).find({ ...event({}), raw }).length, raw).toBeGreaterThan(0);
+  expect(createFinder(set).find({ ...event({}), raw: '{"u":"http:\\/\\/drop.example\\/a.exe"}' })).toHaveLength(1);
   expect(words(set, event({ peer: '198.51.100.7:55012' }))).toEqual(['peer=198.51.100.7']);
   expect(
     words(set, event({ a: 'notevil.example', b: '198.51.100.70', c: 'evil.example.org', d: '1.198.51.100.7' })),

@@ -1,5 +1,6 @@
 /** CSAF 2.0 advisories about medical devices: vendor, product and version as text, with the vulnerabilities' scores. */
 
+import { csafScores } from '../patching-csaf-scores.ts';
 import { type Faults, isObject, type Json, listAt, textAt } from '../patching-input.ts';
 
 export interface DeviceProduct {
@@ -80,17 +81,13 @@ function affectedProducts(value: Json): Map<string, { score: number | null; cves
   const found = new Map<string, { score: number | null; cves: string[] }>();
   for (const one of listAt(value, 'vulnerabilities')) {
     if (!isObject(one) || !isObject(one.product_status)) continue;
-    const scores = listAt(one, 'scores').filter(isObject);
     for (const id of listAt(one.product_status, 'known_affected')) {
       if (typeof id !== 'string') continue;
       const entry = found.get(id) ?? { score: null, cves: [] };
       found.set(id, entry);
       if (textAt(one, 'cve') !== '' && entry.cves.length < 50) entry.cves.push(textAt(one, 'cve').slice(0, 32));
-      for (const score of scores) {
-        const base = isObject(score.cvss_v3) ? score.cvss_v3.baseScore : null;
-        if (typeof base === 'number' && listAt(score, 'products').includes(id))
-          entry.score = Math.max(entry.score ?? 0, base);
-      }
+      const worst = csafScores(one, id);
+      if (worst !== null) entry.score = Math.max(entry.score ?? 0, worst.score);
     }
   }
   return found;

@@ -2,6 +2,7 @@
 
 import { isObject, type Json, listAt, textAt } from '../patching-input.ts';
 import { parsePurl } from '../patching-package.ts';
+import { windowsProduct } from '../patching-windows.ts';
 
 export interface CsafProduct {
   readonly ecosystem: string;
@@ -84,9 +85,11 @@ function plainProduct(one: Named, platform: Named | null): CsafProduct {
     const arch = whole && whole[3] !== 'src' ? (whole[3] as string) : null;
     return { ecosystem: release, name, version: whole ? (whole[2] as string) : null, rangeText: null, arch };
   }
+  // Microsoft's own documents name each edition; all editions of a build have the same updates.
+  const windows = /microsoft/i.test(one.vendor) ? windowsProduct(one.product || one.name) : null;
   return {
-    ecosystem: 'product',
-    name: one.product || one.name,
+    ecosystem: windows === null ? 'product' : 'windows',
+    name: windows ?? (one.product || one.name),
     version: one.version || null,
     rangeText: one.range || null,
     arch: null,

@@ -2,7 +2,8 @@
 
 import type { Severity } from '../../core/index.ts';
 import { type Advisory, type Affected, type FeedRef, shortRange } from '../patching-advisory.ts';
-import { cvssScore, severityOfScore, severityOfWord } from '../patching-cvss.ts';
+import { csafScores } from '../patching-csaf-scores.ts';
+import { severityOfWord } from '../patching-cvss.ts';
 import { type Faults, isObject, type Json, listAt, textAt } from '../patching-input.ts';
 import {
   compareVersions,
@@ -16,7 +17,6 @@ import {
 import { EVERY_VERSION, type Interval, type VersionRange } from '../patching-range.ts';
 import { parseNativeRange, parseVers } from '../patching-range-text.ts';
 import type { VexProduct, VexStatement, VexStatus } from '../patching-vex.ts';
-
 import { type CsafProduct, csafProducts } from './feed-csaf-tree.ts';
 
 export interface CsafDocument {
@@ -103,10 +103,7 @@ function advisoryOf(
   );
   const name = cveOf(one);
   if (affected.length === 0) return null;
-  const vectors = listAt(one, 'scores').flatMap((score) =>
-    isObject(score) && isObject(score.cvss_v3) ? [textAt(score.cvss_v3, 'vectorString')] : [],
-  );
-  const scores = vectors.map(cvssScore).filter((score) => score !== null);
+  const worst = csafScores(one);
   const word = listAt(one, 'threats')
     .filter(isObject)
     .filter((threat) => textAt(threat, 'category') === 'impact')
@@ -116,9 +113,9 @@ function advisoryOf(
     id: name === '' || name === about.id ? about.id : `${about.id}/${name}`,
     names: [...new Set([name, about.id].filter(Boolean))],
     summary: (textAt(one, 'title') || about.title).slice(0, 400),
-    severity: word ?? (scores.length > 0 ? severityOfScore(Math.max(...scores)) : about.severity),
+    severity: word ?? worst?.severity ?? about.severity,
     published: textAt(one, 'release_date').slice(0, 40) || about.changed || null,
-    ...(vectors[0] ? { vector: vectors[0].slice(0, 100) } : {}),
+    ...(worst?.vector ? { vector: worst.vector } : {}),
     affected,
   };
 }
@@ -158,6 +155,8 @@ function affectedOf(group: {
   const arches = [...new Set([...group.affected, ...group.fixed].map((one) => one.arch))];
   const shared = {
     key: group.key,
+    // Which hotfix supersedes which is not said here: hosts are judged by their build.
+    ...(group.ecosystem === 'windows' ? { fixedBy: [] } : {}),
     ...(arches.includes(null) || arches.length === 0 || arches.includes('noarch')
       ? {}
       : { arches: arches as string[] }),

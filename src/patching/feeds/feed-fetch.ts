@@ -1,125 +1,36 @@
 /** Brings feeds from their addresses: only what changed since the last time, bounded, each by the way its publisher offers. */
 
-import { createWriteStream } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { AsepsisError } from '../../core/index.ts';
+import { isObject, textAt } from '../patching-input.ts';
+import {
+  ask,
+  conditional,
+  type FetchContext,
+  type FetchState,
+  isLocal,
+  jsonOf,
+  many,
+  saveTo,
+  textOf,
+} from './feed-ask.ts';
+import { fetchCsaf } from './feed-fetch-csaf.ts';
 import type { FeedSource } from './feed-sources.ts';
 
-export interface FetchState {
-  readonly etag?: string;
-  readonly lastModified?: string;
-  readonly mark?: string;
-}
 export interface Fetched extends FetchState {
   /** Nothing is newer than what is there. */
   readonly same: boolean;
   readonly bytes: number;
+  /** Documents that the publisher lists and does not have. */
+  readonly absent?: number;
 }
 
-export interface FetchContext {
-  /** Where the feed's file or folder is built; it holds what was there before where `before` is given. */
-  readonly place: string;
-  readonly before: FetchState | null;
-  readonly onBytes: (bytes: number, what: string) => void;
-  readonly signal: AbortSignal;
-  readonly now: number;
-}
-
-const BYTES_MAX = 4 * 1024 ** 3;
-const TEXT_BYTES_MAX = 64 * 1024 * 1024;
-const REQUEST_MS_MAX = 10 * 60_000;
 /** More changes than this are not worth single requests: the whole is fetched again. */
 const OSV_CHANGES_MAX = 2_000;
-const DOCUMENTS_MAX = 50_000;
-const AT_ONCE = 6;
-const REDIRECTS_MAX = 5;
-
-const isLocal = (url: URL) => ['127.0.0.1', '[::1]', 'localhost'].includes(url.hostname);
-
-function checkAddress(url: string): URL {
-  let address: URL;
-  try {
-    address = new URL(url);
-  } catch (cause) {
-    throw new AsepsisError('CONFIG_INVALID', `"${url.slice(0, 200)}" is no address.`, { cause });
-  }
-  if (address.protocol !== 'https:' && !(address.protocol === 'http:' && isLocal(address)))
-    throw new AsepsisError(
-      'CONFIG_INVALID',
-      `Feeds come over https only, not from ${address.protocol}//${address.host}.`,
-    );
-  return address;
-}
-
-const MOVED = new Set([301, 302, 303, 307, 308]);
-
-/** A publisher may move within https; nobody is led to plain http or to services of this machine. */
-function movedTo(from: URL, location: string): URL {
-  const to = checkAddress(URL.parse(location, from)?.href ?? '');
-  if (isLocal(to) && !isLocal(from)) throw new AsepsisError('INPUT_UNREADABLE', `${from.host} leads to this machine.`);
-  return to;
-}
-
-async function ask(url: string | URL, context: FetchContext, headers: Record<string, string> = {}): Promise<Response> {
-  let address = checkAddress(String(url));
-  const signal = AbortSignal.any([context.signal, AbortSignal.timeout(REQUEST_MS_MAX)]);
-  let answer: Response;
-  try {
-    answer = await fetch(address, { headers: { 'user-agent': 'Asepsis', ...headers }, signal, redirect: 'manual' });
-    for (let hops = 0; MOVED.has(answer.status) && hops < REDIRECTS_MAX; hops++) {
-      await answer.body?.cancel();
-      address = movedTo(address, answer.headers.get('location') ?? '');
-      answer = await fetch(address, { headers: { 'user-agent': 'Asepsis', ...headers }, signal, redirect: 'manual' });
-    }
-  } catch (cause) {
-    if (cause instanceof AsepsisError) throw cause;
-    const why = cause instanceof Error ? ((cause.cause as Error | undefined)?.message ?? cause.message) : String(cause);
-    throw new AsepsisError('INPUT_UNREADABLE', `${address.host} does not answer: ${why}.`, { cause });
-  }
-  if (answer.status === 304 || answer.ok) return answer;
-  await answer.body?.cancel();
-  throw new AsepsisError('INPUT_UNREADABLE', `${address.host}${address.pathname} answered ${answer.status}.`);
-}
-
-const stateOf = (answer: Response): FetchState => ({
-  ...(answer.headers.get('etag') ? { etag: (answer.headers.get('etag') as string).slice(0, 300) } : {}),
-  ...(answer.headers.get('last-modified')
-    ? { lastModified: (answer.headers.get('last-modified') as string).slice(0, 60) }
-    : {}),
-});
-const conditional = (before: FetchState | null): Record<string, string> => ({
-  ...(before?.etag ? { 'if-none-match': before.etag } : {}),
-  ...(before?.lastModified ? { 'if-modified-since': before.lastModified } : {}),
-});
-
-async function save(answer: Response, path: string, context: FetchContext, what: string): Promise<number> {
-  let bytes = 0;
-  const counted = async function* (chunks: AsyncIterable<Uint8Array>) {
-    for await (const chunk of chunks) {
-      bytes += chunk.length;
-      if (bytes > BYTES_MAX) throw new AsepsisError('TOO_LARGE', `${what} is larger than 4 GiB.`);
-      context.onBytes(chunk.length, what);
-      yield chunk;
-    }
-  };
-  const body = answer.body ?? new Blob([]).stream();
-  await pipeline(Readable.fromWeb(body as never), counted, createWriteStream(path, { mode: 0o600, flush: true }));
-  return bytes;
-}
-
-async function textOf(answer: Response): Promise<string> {
-  const parts: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of (answer.body ?? new Blob([]).stream()) as unknown as AsyncIterable<Uint8Array>) {
-    size += chunk.length;
-    if (size > TEXT_BYTES_MAX) throw new AsepsisError('TOO_LARGE', 'A list of a feed is larger than 64 MiB.');
-    parts.push(chunk);
-  }
-  return Buffer.concat(parts).toString('utf8');
-}
+/** Files of changes on top of a base; after so many the base is fetched again. */
+const CHANGE_FILES_MAX = 60;
 
 export async function fetchFeed(source: FeedSource, context: FetchContext): Promise<Fetched> {
   switch (source.kind) {
@@ -128,7 +39,7 @@ export async function fetchFeed(source: FeedSource, context: FetchContext): Prom
     case 'osv':
       return osv(source, context);
     case 'csaf':
-      return csaf(source, context);
+      return fetchCsaf(source, context);
     case 'msrc':
       return msrc(source, context);
     case 'nvd':
@@ -137,148 +48,118 @@ export async function fetchFeed(source: FeedSource, context: FetchContext): Prom
 }
 
 async function oneFile(url: string, path: string, context: FetchContext): Promise<Fetched> {
-  const answer = await ask(url, context, conditional(context.before));
-  if (answer.status === 304) return { ...context.before, same: true, bytes: 0 };
-  return { ...stateOf(answer), same: false, bytes: await save(answer, path, context, new URL(url).host) };
-}
-
-/** `all.zip` the first time; later the advisories that `modified_id.csv` names as newer than the mark. */
-async function osv(source: FeedSource, context: FetchContext): Promise<Fetched> {
-  const list = await ask(
-    new URL('modified_id.csv', source.url),
-    context,
-    conditional(context.before?.mark ? context.before : null),
-  );
-  if (list.status === 304) return { ...context.before, same: true, bytes: 0 };
-  const state = stateOf(list);
-  const rows = (await textOf(list))
-    .split('\n')
-    .map((line) => line.trim().split(',', 2))
-    .filter((row): row is [string, string] => row.length === 2 && !Number.isNaN(Date.parse(row[0] as string)));
-  const newest = rows.reduce((best, [time]) => (time > best ? time : best), '');
-  const mark = context.before?.mark ?? '';
-  const changes = mark === '' ? [] : rows.filter(([time]) => time > mark);
-  if (mark !== '' && changes.length === 0) return { ...state, mark, same: true, bytes: 0 };
-  await mkdir(context.place, { recursive: true, mode: 0o700 });
-  if (mark === '' || changes.length > OSV_CHANGES_MAX) {
-    const answer = await ask(new URL('all.zip', source.url), context);
-    return {
-      ...state,
-      mark: newest,
-      same: false,
-      bytes: await save(answer, join(context.place, 'base.zip'), context, source.id),
-    };
-  }
-  const texts = await many(
-    changes.map(([, id]) => new URL(`${encodeURIComponent(id)}.json`, source.url)),
-    context,
-  );
-  const lines = texts.map((text) => JSON.stringify(JSON.parse(text))).join('\n');
-  await writeFile(join(context.place, `changes-${fileTime(context.now)}.jsonl`), `${lines}\n`, {
-    mode: 0o600,
-    flush: true,
-  });
-  return { ...state, mark: newest, same: false, bytes: lines.length };
+  const answer = await ask(url, context, saveTo(path, context, new URL(url).host), conditional(context.before));
+  return answer === null
+    ? { ...context.before, same: true, bytes: 0 }
+    : { ...answer.state, same: false, bytes: answer.value };
 }
 
 const fileTime = (ms: number) => new Date(ms).toISOString().replace(/[^0-9]/g, '');
+const newFolder = (place: string) => mkdir(place, { recursive: true, mode: 0o700 });
+const namesIn = (place: string): Promise<string[]> => readdir(place).catch(() => []);
 
-/** Directory-based distribution (CSAF 2.0, sections 7.1.12 and 7.1.13): `changes.csv` names documents with their times. */
-async function csaf(source: FeedSource, context: FetchContext): Promise<Fetched> {
-  const base = new URL(source.url);
-  const only = base.searchParams.get('only')?.toLowerCase() ?? '';
-  base.search = '';
-  const list = await ask(new URL('changes.csv', base), context, conditional(context.before));
-  if (list.status === 304) return { ...context.before, same: true, bytes: 0 };
-  const state = stateOf(list);
-  const rows = (await textOf(list))
-    .split('\n')
-    .map((line) => /^"?([^",]{1,300})"?,"?([^",]{1,40})"?\s*$/.exec(line.trim()))
-    .filter((match) => match !== null)
-    .map((match) => [match[1] as string, match[2] as string] as const)
-    .filter(
-      ([path, time]) => isDocumentPath(path) && !Number.isNaN(Date.parse(time)) && path.toLowerCase().includes(only),
-    );
-  const mark = context.before?.mark ?? '';
-  const wanted = rows.filter(([, time]) => mark === '' || Date.parse(time) > Date.parse(mark)).slice(0, DOCUMENTS_MAX);
-  const newest = rows.reduce(
-    (best, [, time]) => (best === '' || Date.parse(time) > Date.parse(best) ? time : best),
-    mark,
-  );
-  if (wanted.length === 0) return { ...state, mark: newest, same: true, bytes: 0 };
-  await mkdir(context.place, { recursive: true, mode: 0o700 });
-  const texts = await many(
-    wanted.map(([path]) => new URL(path, base)),
+/** `all.zip` the first time; later the advisories that `modified_id.csv` names as newer than the mark. */
+async function osv(source: FeedSource, context: FetchContext): Promise<Fetched> {
+  const { before, place, now } = context;
+  const list = await ask(
+    new URL('modified_id.csv', source.url),
     context,
+    textOf,
+    conditional(before?.mark ? before : null),
   );
-  let bytes = 0;
-  for (const [i, text] of texts.entries()) {
-    bytes += text.length;
-    await writeDocument(context.place, (wanted[i] as readonly [string, string])[0], text);
+  if (list === null) return { ...before, same: true, bytes: 0 };
+  const rows = list.value
+    .split('\n')
+    .map((line) => line.trim().split(',', 2))
+    .filter((row): row is [string, string] => row.length === 2 && !Number.isNaN(Date.parse(row[0] as string)));
+  if (rows.length === 0) throw new AsepsisError('INPUT_UNREADABLE', `${source.id} has no list of what changed.`);
+  const newest = rows.reduce((best, [time]) => (time > best ? time : best), '');
+  const mark = before?.mark ?? '';
+  const changes = mark === '' ? [] : rows.filter(([time]) => time > mark);
+  if (mark !== '' && changes.length === 0) return { ...list.state, mark, same: true, bytes: 0 };
+  await newFolder(place);
+  const older = (await namesIn(place)).filter((name) => name.startsWith('changes-'));
+  if (mark === '' || changes.length > OSV_CHANGES_MAX || older.length >= CHANGE_FILES_MAX) {
+    // A new file: what is there may be the same file of an older generation.
+    const whole = join(place, 'new.zip');
+    const answer = await ask(new URL('all.zip', source.url), context, saveTo(whole, context, source.id));
+    // Changes from before the new base would take it back.
+    for (const name of older) await rm(join(place, name));
+    await rename(whole, join(place, 'base.zip'));
+    return { ...list.state, mark: newest, same: false, bytes: answer?.value ?? 0 };
   }
-  return { ...state, mark: newest, same: false, bytes };
+  const lines: string[] = [];
+  const wanted = changes.map(([, id]) => ({ url: new URL(`${encodeURIComponent(id)}.json`, source.url) }));
+  const absent = await many(wanted, context, async (i, text) => {
+    lines[i] = oneLine(text ?? '');
+  });
+  const text = `${lines.filter(Boolean).join('\n')}\n`;
+  await writeFile(join(place, `changes-${fileTime(now)}.jsonl`), text, { mode: 0o600, flush: true });
+  return { ...list.state, mark: newest, same: false, bytes: text.length, absent };
 }
 
-const isDocumentPath = (path: string) =>
-  /^[A-Za-z0-9._/-]+\.json$/.test(path) && !path.includes('..') && !path.startsWith('/');
-
-/** A new file: what is there may be the same file of an older generation. */
-async function writeDocument(place: string, path: string, text: string): Promise<void> {
-  const target = join(place, path.replaceAll('/', '_'));
-  const { rename } = await import('node:fs/promises');
-  await writeFile(`${target}.new`, text, { mode: 0o600 });
-  await rename(`${target}.new`, target);
+function oneLine(text: string): string {
+  try {
+    return JSON.stringify(JSON.parse(text));
+  } catch (cause) {
+    throw new AsepsisError('INPUT_UNREADABLE', 'An advisory that changed is no valid JSON.', { cause });
+  }
 }
 
 /** Microsoft: a list of months, each with its day of change. */
 async function msrc(source: FeedSource, context: FetchContext): Promise<Fetched> {
-  const list = await ask(new URL('updates', source.url), context, {
-    accept: 'application/json',
-    ...conditional(context.before),
-  });
-  if (list.status === 304) return { ...context.before, same: true, bytes: 0 };
-  const value = JSON.parse(await textOf(list)) as { value?: { ID?: string; CurrentReleaseDate?: string }[] };
-  const months = (value.value ?? []).filter(
-    ({ ID, CurrentReleaseDate }) =>
-      /^[0-9]{4}-[A-Z][a-z]{2}$/.test(ID ?? '') && !Number.isNaN(Date.parse(CurrentReleaseDate ?? '')),
-  );
-  const mark = context.before?.mark ?? '';
+  const json = { accept: 'application/json' };
+  const headers = { ...json, ...conditional(context.before) };
+  const list = await ask(new URL('updates', source.url), context, jsonOf, headers);
+  if (list === null) return { ...context.before, same: true, bytes: 0 };
+  const value = isObject(list.value) && Array.isArray(list.value.value) ? list.value.value : [];
+  const months = value
+    .filter(isObject)
+    .map((one) => ({ id: textAt(one, 'ID'), at: Date.parse(textAt(one, 'CurrentReleaseDate')) }))
+    .filter(({ id, at }) => /^[0-9]{4}-[A-Z][a-z]{2}$/.test(id) && !Number.isNaN(at));
+  if (months.length === 0) throw new AsepsisError('INPUT_UNREADABLE', `${source.id} has no list of months.`);
+  const before = Date.parse(context.before?.mark ?? '');
+  const since = Number.isNaN(before) ? 0 : before;
   const wanted = months
-    .filter((one) => mark === '' || Date.parse(one.CurrentReleaseDate as string) > Date.parse(mark))
+    .filter(({ at }) => at > since)
+    .toSorted((a, b) => a.at - b.at)
     .slice(-36);
-  const newest = months.reduce(
-    (best, one) =>
-      best === '' || Date.parse(one.CurrentReleaseDate as string) > Date.parse(best)
-        ? (one.CurrentReleaseDate as string)
-        : best,
-    mark,
-  );
-  if (wanted.length === 0) return { ...stateOf(list), mark: newest, same: true, bytes: 0 };
-  await mkdir(context.place, { recursive: true, mode: 0o700 });
+  const mark = new Date(Math.max(since, ...months.map(({ at }) => at))).toISOString();
+  if (wanted.length === 0) return { ...list.state, mark, same: true, bytes: 0 };
+  await newFolder(context.place);
   let bytes = 0;
-  for (const { ID } of wanted) {
-    const text = await textOf(await ask(new URL(`cvrf/${ID}`, source.url), context, { accept: 'application/json' }));
+  for (const { id } of wanted) {
+    const month = await ask(new URL(`cvrf/${id}`, source.url), context, textOf, json);
+    const text = month?.value ?? '';
     bytes += text.length;
     context.onBytes(text.length, source.id);
-    await writeDocument(context.place, `${ID}.json`, text);
+    const target = join(context.place, `${id}.json`);
+    await writeFile(`${target}.new`, text, { mode: 0o600 });
+    await rename(`${target}.new`, target);
   }
-  return { ...stateOf(list), mark: newest, same: false, bytes };
+  return { ...list.state, mark, same: false, bytes };
 }
 
 const NVD_PAGE = 2_000;
 const NVD_PAUSE_MS = 6_000;
 const NVD_DAYS_MAX = 119;
+const NVD_PAGES_MAX = 2_000;
 
 /** NVD's API 2.0: pages of all, later of what changed; it asks for six seconds between requests without a key. */
 async function nvd(source: FeedSource, context: FetchContext): Promise<Fetched> {
+  const { place, now } = context;
   const mark = context.before?.mark ?? '';
-  const fresh = mark === '' || context.now - Date.parse(mark) > NVD_DAYS_MAX * 86_400_000;
-  const until = new Date(context.now).toISOString();
-  await mkdir(context.place, { recursive: true, mode: 0o700 });
-  const name = fresh ? 'base' : 'changes';
-  let bytes = 0;
-  let total = 1;
-  for (let start = 0; start < total; start += NVD_PAGE) {
+  const older = await namesIn(place);
+  const fresh =
+    mark === '' ||
+    now - Date.parse(mark) > NVD_DAYS_MAX * 86_400_000 ||
+    older.filter((name) => name.startsWith('changes-')).length >= CHANGE_FILES_MAX;
+  const until = new Date(now).toISOString();
+  await newFolder(place);
+  const prefix = fresh ? 'base-' : `changes-${fileTime(now)}-`;
+  const written: string[] = [];
+  let [bytes, start, total] = [0, 0, 1];
+  for (let pages = 0; start < total && pages < NVD_PAGES_MAX; pages++) {
     const url = new URL(source.url);
     url.searchParams.set('startIndex', String(start));
     url.searchParams.set('resultsPerPage', String(NVD_PAGE));
@@ -286,33 +167,30 @@ async function nvd(source: FeedSource, context: FetchContext): Promise<Fetched> 
       url.searchParams.set('lastModStartDate', mark);
       url.searchParams.set('lastModEndDate', until);
     }
-    const text = await textOf(await ask(url, context));
-    const count = Number(/"totalResults"\s*:\s*([0-9]{1,9})/.exec(text.slice(0, 2_000))?.[1] ?? 0);
-    if (count === 0) return { mark: until, same: true, bytes };
-    total = count;
-    bytes += text.length;
-    context.onBytes(text.length, source.id);
-    const page = String(start / NVD_PAGE).padStart(5, '0');
-    await writeFile(join(context.place, `${name}-${fresh ? '' : `${fileTime(context.now)}-`}${page}.json`), text, {
-      mode: 0o600,
-    });
-    if (start + NVD_PAGE < total && !isLocal(url)) await new Promise((resolve) => setTimeout(resolve, NVD_PAUSE_MS));
+    const page = await ask(url, context, textOf);
+    const { count, all } = pageOf(page?.value ?? '');
+    if (all === 0 && start === 0 && !fresh) return { mark: until, same: true, bytes };
+    // A page without anything before the end is a publisher that stopped in the middle.
+    if (count === 0)
+      throw new AsepsisError('INPUT_UNREADABLE', `${source.id} stopped after ${start} of ${all} entries.`);
+    total = all;
+    start += count;
+    bytes += page?.value.length ?? 0;
+    context.onBytes(page?.value.length ?? 0, source.id);
+    const name = `${prefix}${String(written.length).padStart(5, '0')}.json`;
+    written.push(name);
+    await writeFile(join(place, `${name}.new`), page?.value ?? '', { mode: 0o600 });
+    if (start < total && !isLocal(url)) await sleep(NVD_PAUSE_MS, undefined, { signal: context.signal });
   }
+  // A new base takes the place of all that was there, what changed before it included.
+  if (fresh) for (const name of older) await rm(join(place, name), { recursive: true, force: true });
+  for (const name of written) await rename(join(place, `${name}.new`), join(place, name));
   return { mark: until, same: false, bytes };
 }
 
-/** Several documents, a few at a time, in their order. */
-async function many(urls: readonly URL[], context: FetchContext): Promise<string[]> {
-  const found: string[] = Array.from({ length: urls.length }, () => '');
-  let next = 0;
-  await Promise.all(
-    Array.from({ length: Math.min(AT_ONCE, urls.length) }, async () => {
-      for (let i = next++; i < urls.length; i = next++) {
-        const text = await textOf(await ask(urls[i] as URL, context));
-        context.onBytes(text.length, (urls[i] as URL).host);
-        found[i] = text;
-      }
-    }),
-  );
-  return found;
+/** How many entries a page holds, and how many there are: both stand before the entries. */
+function pageOf(text: string): { count: number; all: number } {
+  const head = text.slice(0, 2_000);
+  const number = (name: string) => Number(new RegExp(`"${name}"\\s*:\\s*([0-9]{1,9})`).exec(head)?.[1] ?? 0);
+  return { count: number('resultsPerPage'), all: number('totalResults') };
 }

@@ -5,7 +5,7 @@
 
 import type { Severity } from '../../core/index.ts';
 import type { Advisory, Affected } from '../patching-advisory.ts';
-import { severityOfWord } from '../patching-cvss.ts';
+import { severityOfWord, worstVector } from '../patching-cvss.ts';
 import { type Faults, isObject, type Json, listAt, textAt } from '../patching-input.ts';
 import { packageKey } from '../patching-package.ts';
 import { EVERY_VERSION } from '../patching-range.ts';
@@ -79,15 +79,15 @@ function vulnerability(
   }
   const severity = worstThreat(one);
   const scores = listAt(one, 'CVSSScoreSets').filter(isObject);
-  const vector = scores[0] ? textAt(scores[0], 'Vector').slice(0, 100) : '';
+  const worst = worstVector(scores.map((score) => textAt(score, 'Vector')));
   return [
     {
       id: cve,
       names: [cve],
       summary: valueAt(one, 'Title').slice(0, 400),
-      severity,
+      severity: severity ?? worst?.severity ?? null,
       published: firstDay(one),
-      ...(vector.startsWith('CVSS:3') ? { vector } : {}),
+      ...(worst === null ? {} : { vector: worst.vector }),
       affected,
     },
   ];

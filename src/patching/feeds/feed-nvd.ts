@@ -1,7 +1,7 @@
 /** NVD 2.0: CPE configurations. Names of programs are guessed from them, so what they find is low confidence. */
 
 import type { Advisory, Affected } from '../patching-advisory.ts';
-import { cvssScore, severityOfScore } from '../patching-cvss.ts';
+import { worstVector } from '../patching-cvss.ts';
 import { type Faults, isObject, type Json, listAt, textAt } from '../patching-input.ts';
 import { packageKey, VERSION_CHARS_MAX } from '../patching-package.ts';
 import { EVERY_VERSION, type Interval } from '../patching-range.ts';
@@ -35,8 +35,7 @@ export function readNvd(value: unknown, faults: Faults): NvdAnswer | null {
         low: true,
         note: 'guessed from a CPE name',
       });
-  const vector = cvssVector(cve);
-  const score = vector === null ? null : cvssScore(vector);
+  const worst = cvssVector(cve);
   const english = listAt(cve, 'descriptions')
     .filter(isObject)
     .find((one) => textAt(one, 'lang') === 'en');
@@ -47,9 +46,9 @@ export function readNvd(value: unknown, faults: Faults): NvdAnswer | null {
       id,
       names: [id],
       summary: english ? textAt(english, 'value').slice(0, 400) : '',
-      severity: score === null ? null : severityOfScore(score),
+      severity: worst?.severity ?? null,
       published: textAt(cve, 'published').slice(0, 40) || null,
-      ...(vector === null ? {} : { vector }),
+      ...(worst === null ? {} : { vector: worst.vector }),
       affected,
     },
   };
@@ -109,13 +108,14 @@ function cpeParts(text: string): { vendor: string; product: string; version: str
   return vendor && product && version !== undefined ? { vendor, product, version } : null;
 }
 
-function cvssVector(cve: Json): string | null {
+/** Version 2 counts only where no newer one is given: the scales are not the same. */
+function cvssVector(cve: Json): ReturnType<typeof worstVector> {
   const metrics = isObject(cve.metrics) ? cve.metrics : {};
-  for (const key of ['cvssMetricV31', 'cvssMetricV30'])
-    for (const one of listAt(metrics, key))
-      if (isObject(one) && isObject(one.cvssData)) {
-        const vector = textAt(one.cvssData, 'vectorString').slice(0, 100);
-        if (vector !== '') return vector;
-      }
-  return null;
+  const of = (key: string) =>
+    listAt(metrics, key)
+      .filter(isObject)
+      .flatMap((one) => (isObject(one.cvssData) ? [textAt(one.cvssData, 'vectorString')] : []));
+  return (
+    worstVector(['cvssMetricV40', 'cvssMetricV31', 'cvssMetricV30'].flatMap(of)) ?? worstVector(of('cvssMetricV2'))
+  );
 }

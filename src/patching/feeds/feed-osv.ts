@@ -2,7 +2,7 @@
 
 import type { Severity } from '../../core/index.ts';
 import { type Advisory, type Affected, shortRange } from '../patching-advisory.ts';
-import { cvssScore, severityOfScore, severityOfWord } from '../patching-cvss.ts';
+import { severityOfWord, worstVector } from '../patching-cvss.ts';
 import { type Faults, isObject, type Json, listAt, textAt } from '../patching-input.ts';
 import {
   ecosystemKey,
@@ -45,6 +45,7 @@ export function readOsv(value: unknown, faults: Faults): OsvAnswer | null {
     id,
     ...[...listAt(value, 'aliases'), ...listAt(value, 'upstream')].filter((name) => typeof name === 'string'),
   ];
+  const said = severityOf(value);
   return {
     kind: 'advisory',
     modified,
@@ -52,8 +53,9 @@ export function readOsv(value: unknown, faults: Faults): OsvAnswer | null {
       id,
       names: [...new Set(names as string[])].filter((name) => name.length <= 128).slice(0, 64),
       summary: (textAt(value, 'summary') || textAt(value, 'details')).slice(0, 400),
-      severity: severityOf(value),
+      severity: said?.severity ?? null,
       published: textAt(value, 'published').slice(0, 40) || null,
+      ...(said?.vector ? { vector: said.vector } : {}),
       affected,
     },
   };
@@ -70,7 +72,7 @@ function readAffected(one: Json, faults: Faults): Affected | null {
     return null;
   }
   const severity =
-    severityOf(one) ??
+    severityOf(one)?.severity ??
     severityOfWord(textAt(isObject(one.ecosystem_specific) ? one.ecosystem_specific : {}, 'urgency'));
   return {
     key: packageKey(ecosystemKey(ecosystem), packageName(scheme, name)),
@@ -116,15 +118,17 @@ function boundedAbove(intervals: readonly Interval[], one: Json, scheme: Version
   );
 }
 
-function severityOf(value: Json): Severity | null {
-  let best: number | null = null;
-  for (const one of listAt(value, 'severity')) {
-    if (!isObject(one)) continue;
-    const score = cvssScore(textAt(one, 'score'));
-    if (score !== null && (best === null || score > best)) best = score;
-    const word = textAt(one, 'type') === 'Ubuntu' ? severityOfWord(textAt(one, 'score')) : null;
-    if (word !== null && best === null) return word;
-  }
-  if (best !== null) return severityOfScore(best);
-  return isObject(value.database_specific) ? severityOfWord(textAt(value.database_specific, 'severity')) : null;
+/** Vectors of all versions, the worst of them; version 2 only where nothing newer is given. */
+function severityOf(value: Json): { severity: Severity; vector: string } | null {
+  const said = listAt(value, 'severity').filter(isObject);
+  const vectors = (old: boolean) =>
+    worstVector(said.filter((one) => (textAt(one, 'type') === 'CVSS_V2') === old).map((one) => textAt(one, 'score')));
+  const worst = vectors(false) ?? vectors(true);
+  if (worst !== null) return worst;
+  const ubuntu = said.find((one) => textAt(one, 'type') === 'Ubuntu');
+  const word = ubuntu
+    ? textAt(ubuntu, 'score')
+    : textAt(isObject(value.database_specific) ? value.database_specific : {}, 'severity');
+  const severity = severityOfWord(word);
+  return severity === null ? null : { severity, vector: '' };
 }

@@ -1,7 +1,7 @@
 /** VEX as OpenVEX documents and as CycloneDX `vulnerabilities` with their analysis. */
 
 import type { Advisory, Affected } from '../patching-advisory.ts';
-import { cvssScore, severityOfScore, severityOfWord } from '../patching-cvss.ts';
+import { severityOfScore, severityOfVector, severityOfWord } from '../patching-cvss.ts';
 import { type Faults, isObject, type Json, listAt, textAt } from '../patching-input.ts';
 import { ecosystemKey, packageKey, packageName, parsePurl, schemeOf } from '../patching-package.ts';
 import { EVERY_VERSION, type VersionRange } from '../patching-range.ts';
@@ -17,6 +17,10 @@ export interface VexDocument {
   readonly advisories: readonly Advisory[];
 }
 const STATEMENTS_MAX = 100_000;
+
+/** A word of a document never meets what every object inherits. */
+const wordOf = (words: Readonly<Record<string, VexStatus>>, word: string): VexStatus | undefined =>
+  Object.hasOwn(words, word) ? words[word] : undefined;
 
 export const looksLikeOpenVex = (value: unknown): value is Json =>
   isObject(value) && textAt(value, '@context').includes('openvex') && Array.isArray(value.statements);
@@ -36,7 +40,7 @@ export function readOpenVex(value: Json, faults: Faults): VexDocument {
   const date = textAt(value, 'last_updated') || textAt(value, 'timestamp');
   const statements: VexSaying[] = [];
   for (const one of listAt(value, 'statements').slice(0, STATEMENTS_MAX)) {
-    const status = isObject(one) ? OPENVEX[textAt(one, 'status')] : undefined;
+    const status = isObject(one) ? wordOf(OPENVEX, textAt(one, 'status')) : undefined;
     if (!isObject(one) || status === undefined) {
       faults.add('A VEX statement whose status is not known');
       continue;
@@ -129,7 +133,7 @@ function* cycloneStatements(
   faults: Faults,
 ): Generator<VexSaying> {
   const analysis = isObject(one.analysis) ? one.analysis : null;
-  const state = analysis ? CYCLONE[textAt(analysis, 'state')] : undefined;
+  const state = analysis ? wordOf(CYCLONE, textAt(analysis, 'state')) : undefined;
   const names = [
     textAt(one, 'id'),
     ...listAt(one, 'references').map((reference) => (isObject(reference) ? textAt(reference, 'id') : '')),
@@ -190,7 +194,7 @@ function cycloneVersions(
   if (listed.length === 0) return [{ version: product.version, range: null, status: state }];
   return listed.flatMap((one) => {
     // Without a status of its own the analysis counts ("affected" is only the default of the field).
-    const status = BY_VERSION[textAt(one, 'status')] ?? state;
+    const status = wordOf(BY_VERSION, textAt(one, 'status')) ?? state;
     const text = textAt(one, 'range');
     const range = text === '' ? null : parseVers(text);
     if (text !== '' && range === null) {
@@ -243,11 +247,29 @@ function vexAdvisory(document: string, number: number, one: VexSaying): Advisory
   ];
 }
 
+const METHODS: Readonly<Record<string, string>> = {
+  CVSSv2: '',
+  CVSSv3: 'CVSS:3.0/',
+  CVSSv31: 'CVSS:3.1/',
+  CVSSv4: 'CVSS:4.0/',
+};
+
+/** CycloneDX names the version beside the vector, and tools leave it out of the vector. */
+function ratingVector(rating: Json): string {
+  const vector = textAt(rating, 'vector');
+  const method = textAt(rating, 'method');
+  const prefix = Object.hasOwn(METHODS, method) ? (METHODS[method] as string) : 'CVSS:3.1/';
+  return vector.startsWith('CVSS') || vector === '' ? vector : `${prefix}${vector}`;
+}
+
 function rated(advisory: Advisory, vulnerabilities: readonly unknown[]): Advisory {
   const own = vulnerabilities.filter(isObject).find((one) => advisory.names.includes(textAt(one, 'id')));
   for (const rating of own ? listAt(own, 'ratings').filter(isObject) : []) {
-    const score = cvssScore(`CVSS:3.1/${textAt(rating, 'vector').replace(/^CVSS:3\.[01]\//, '')}`);
-    const severity = score === null ? severityOfWord(textAt(rating, 'severity')) : severityOfScore(score);
+    const { score } = rating;
+    const severity =
+      severityOfVector(ratingVector(rating)) ??
+      severityOfWord(textAt(rating, 'severity')) ??
+      (typeof score === 'number' && score >= 0 && score <= 10 ? severityOfScore(score) : null);
     if (severity !== null) return { ...advisory, severity };
   }
   return advisory;

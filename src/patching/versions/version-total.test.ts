@@ -139,3 +139,50 @@ test.runIf(dpkg)('dpkg itself orders the same', () => {
   const answers = execFileSync('sh', { input: script, encoding: 'utf8' }).trim().split('\n').map(Number);
   expect(pairs.map(([a, b]) => compareVersions('deb', a, b))).toEqual(answers);
 });
+
+const rpm = spawnSync('rpm', ['--version']).status === 0;
+test.runIf(rpm)('rpm itself orders the same', () => {
+  const part = fc.stringMatching(/^[0-9a-zA-Z][0-9a-zA-Z.+~^_]{0,7}$/);
+  const evr = fc
+    .tuple(fc.constantFrom('', '0:', '1:', '10:'), part, fc.option(part, { nil: '' }))
+    .map(([epoch, version, release]) => `${epoch}${version}${release === '' ? '' : `-${release}`}`);
+  const near = part.chain((base) =>
+    fc.tuple(
+      fc.constant(base),
+      fc.constantFrom('', '~rc1', '^git1', '.0', '.a', 'a', '_1', '+1', '.').map((end) => base + end),
+    ),
+  );
+  const pairs = [...fc.sample(fc.tuple(evr, evr), 400), ...fc.sample(near, 200)];
+  const script = `print(table.concat({${pairs.map(([a, b]) => `rpm.vercmp("${a}","${b}")`).join(',')}}, " "))`;
+  const answers = execFileSync('rpm', ['--eval', `%{lua:${script}}`], { encoding: 'utf8' })
+    .trim()
+    .split(' ')
+    .map(Number);
+  expect(pairs.map(([a, b]) => [a, b, compareVersions('rpm', a, b)])).toEqual(
+    pairs.map(([a, b], i) => [a, b, answers[i]]),
+  );
+});
+
+const python = spawnSync('python3', ['-c', 'import packaging.version']).status === 0;
+test.runIf(python)('Python packaging orders the same', () => {
+  const release = fc.array(fc.nat(12), { minLength: 1, maxLength: 4 }).map((numbers) => numbers.join('.'));
+  const pep440 = fc
+    .tuple(
+      fc.constantFrom('', '1!', 'v'),
+      release,
+      fc.constantFrom('', 'a1', 'b2', 'rc1', '.rc.1', '-alpha', 'c1', '_pre2'),
+      fc.constantFrom('', '.post1', '-1', '.rev2', 'post'),
+      fc.constantFrom('', '.dev0', '.dev3', '-dev'),
+      fc.constantFrom('', '+local', '+local.1', '+1.2', '+ubuntu-1'),
+    )
+    .map((parts) => parts.join(''));
+  const pairs = fc.sample(fc.tuple(pep440, pep440), 500);
+  const script =
+    'import json,sys\nfrom packaging.version import Version as V\nprint(json.dumps([(V(a)>V(b))-(V(a)<V(b)) for a,b in json.load(sys.stdin)]))';
+  const answers = JSON.parse(
+    execFileSync('python3', ['-c', script], { input: JSON.stringify(pairs), encoding: 'utf8' }),
+  ) as number[];
+  expect(pairs.map(([a, b]) => [a, b, compareVersions('pypi', a, b)])).toEqual(
+    pairs.map(([a, b], i) => [a, b, answers[i]]),
+  );
+});
