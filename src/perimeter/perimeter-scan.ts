@@ -36,6 +36,8 @@ export interface ScanOrder {
 const ADDRESSES_MAX = 65_536;
 /** Addresses of a range that are left out, by name, before "and more". */
 const LEFT_NAMED = 8;
+/** Silent ports of one host that are listened to for long. */
+const PATIENCE = 24;
 const HOSTS_AT_ONCE = 16;
 const PORTS_AT_ONCE = 6;
 
@@ -118,11 +120,11 @@ async function scanHost(order: ScanOrder, target: ScanTarget): Promise<HostView 
   const gentle = found.open.some((port) => CLINICAL_PORTS.includes(port));
   const ports: PortView[] = [];
   const nowMs = clock.now();
+  const patience = { left: PATIENCE };
+  const active = scope.file.active_checks;
   await each(found.open, PORTS_AT_ONCE, async (port) => {
     if (gate.stopped() !== null) return;
-    ports.push(
-      await identify({ gate, ...target, port, nowMs, outside, gentle, active: scope.file.active_checks, mayGuess }),
-    );
+    ports.push(await identify({ gate, ...target, port, nowMs, outside, gentle, active, mayGuess, patience }));
   });
   if (order.udp && !gentle)
     await each(UDP_PROBES, 2, async (probe) => {
