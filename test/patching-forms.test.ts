@@ -213,7 +213,7 @@ test('the policy is data: a stricter number of days counts from the first sight,
   await page.getByRole('button', { name: t.policy.save }).click();
   const words = '5 days after it was first seen (medium, St. Elsewhere)';
   await eventually('each finding judged by the new policy', async () =>
-    (await findings('missing-update')).every((one) => one.detail.includes(words)),
+    (await findings('missing-update')).every((one) => one.detail?.includes(words)),
   );
   expect((await findings('missing-update')).map((one) => one.due)).not.toEqual(before.map((one) => one.due));
   await page.reload();
