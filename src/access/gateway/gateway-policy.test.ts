@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { addressKey, clientAddress, networkSet, readAddress } from './gateway-address.ts';
 import { parseGatewayConfig } from './gateway-config.ts';
-import { headerKey, readHost, readTarget, type Target } from './gateway-path.ts';
+import { foldPath, headerKey, readHost, readTarget, type Target } from './gateway-path.ts';
 import { compilePolicy } from './gateway-policy.ts';
 import { proxyConfig } from './gateway-proxy-config.ts';
 
@@ -214,4 +214,29 @@ test('what restricts a script restricts it with a path behind it; what opens one
   expect(ask(app, '/public.php/x', null)).toBe('sign-in');
   // A name without an ending is no script: the rule says what it says.
   expect(ask(app, '/orders/7', subject([]))).toBe('allow');
+});
+
+test('restrictions are held against the most lenient reading; folding twice changes nothing', () => {
+  const app = policy([{ paths: ['/Straße/**', '/admin/**'], groups: ['it'] }]);
+  for (const path of [
+    '/STRASSE/x',
+    '/stra%C3%9Fe/x',
+    '/%EF%BD%81dmin/x',
+    '/adm%C4%B1n',
+    '/adm%C4%B0n',
+    '/ad%C2%ADmin/x',
+  ])
+    expect(ask(app, path, subject([]))).toBe('deny');
+  // Honest names in other scripts stay what they are, with joiners and all.
+  expect(ask(app, '/%D9%86%D8%A7%D9%85%E2%80%8C%D9%87%D8%A7/1', subject([]))).toBe('allow');
+  // What is one letter to an application without regard to case is one here, over every letter there is.
+  const wrong: string[] = [];
+  for (let code = 0x20; code < 0x20000; code++) {
+    if (code >= 0xd800 && code <= 0xdfff) continue;
+    const text = `a${String.fromCodePoint(code)}b`;
+    const folded = foldPath(text);
+    const others = [folded, text.toUpperCase(), text.toLowerCase(), text.normalize('NFKC'), text.normalize('NFD')];
+    if (others.some((one) => foldPath(one) !== folded)) wrong.push(code.toString(16));
+  }
+  expect(wrong).toEqual([]);
 });
