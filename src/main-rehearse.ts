@@ -50,23 +50,24 @@ export async function rehearse(o: RehearseOptions, terminal: Terminal): Promise<
     const tcp = running.listeners.find((listener) => listener.name === 'syslog-tcp');
     if (!tcp) throw new AsepsisError('CONFIG_INVALID', 'The rehearsal needs syslog.tcp to be enabled.');
     const colon = tcp.address.lastIndexOf(':');
-    const { secret } = await createToken(
-      { store: running.store, clock: systemClock, random: (n) => randomBytes(n) },
-      {
-        name: 'rehearsal: Windows events and inventories',
-        scope: 'ingest',
-        role: null,
-        source: null,
-        createdBy: 'rehearsal',
-        expiresDays: 1,
-      },
-    );
+    const { store } = running;
+    const tokenFor = async (name: string, scope: 'ingest' | 'write') => {
+      const role = scope === 'write' ? 'analyst' : null;
+      const made = await createToken(
+        { store, clock: systemClock, random: (n) => randomBytes(n) },
+        { name: `rehearsal: ${name}`, scope, role, source: null, createdBy: 'rehearsal', expiresDays: 1 },
+      );
+      return made.secret;
+    };
+    const secret = await tokenFor('Windows events and inventories', 'ingest');
+    const scanToken = await tokenFor('scans of the perimeter', 'write');
     const random = createRandom(o.seed);
     const hospital = createHospital(random);
     // The desk is of use without it: what cannot be handed over is said, and the night goes on.
     sendEvidence(hospital, createRandom(o.seed), {
       origin: running.origin,
       token: secret,
+      scanToken,
       captureFolder,
       nowMs: systemClock.now(),
       signal: stop.signal,
