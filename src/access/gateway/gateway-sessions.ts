@@ -22,6 +22,8 @@ const PER_ACCOUNT_MAX = 20;
 /** How often changes by other processes are looked for: well inside the second that ending may take. */
 const WATCH_MS = 200;
 const FLUSH_MS = 5000;
+const FLUSH_SLICE = 400;
+const FLUSH_PAUSE_MS = 20;
 const CHANGES_KEPT_MS = 3_600_000;
 /** Tokens held in memory; the rest is read again from the file. */
 const CACHED_MAX = 250_000;
@@ -107,19 +109,46 @@ export function openSessions(db: Db, clock: Clock) {
     }
     if (over.size > 0) closed(over);
   };
-  const flush = () => {
-    if (dirty.size > 0) {
-      db.atomic(() => {
-        for (const session of dirty)
-          db.run('UPDATE sessions SET last_seen = max(last_seen, ?) WHERE id = ?', session.lastSeenMs, session.id);
-      });
-      dirty.clear();
-    }
+  let stopped = false;
+  let slicing = false;
+  /** Writes when some sessions were last seen. */
+  const flushSome = (most: number): void => {
+    if (dirty.size === 0) return;
+    db.atomic(() => {
+      let left = most;
+      for (const session of dirty) {
+        if (left-- === 0) break;
+        dirty.delete(session);
+        db.run('UPDATE sessions SET last_seen = max(last_seen, ?) WHERE id = ?', session.lastSeenMs, session.id);
+      }
+    });
+  };
+  const tidy = () => {
     db.run('DELETE FROM changes WHERE at < ?', clock.now() - CHANGES_KEPT_MS);
     db.run('DELETE FROM sessions WHERE expires < ?', clock.now());
   };
+  const flush = () => {
+    flushSome(Number.POSITIVE_INFINITY);
+    tidy();
+  };
+  /** In slices, with requests answered between them: tens of thousands at once would keep everybody waiting. */
+  const flushInSlices = (left: number): void => {
+    if (stopped) return;
+    slicing = left > FLUSH_SLICE;
+    try {
+      flushSome(FLUSH_SLICE);
+      if (!slicing) tidy();
+    } catch {
+      // A file that another process holds for long, or a full disk: what is not written is seen again soon.
+      slicing = false;
+      return;
+    }
+    if (slicing) setTimeout(flushInSlices, FLUSH_PAUSE_MS, left - FLUSH_SLICE).unref();
+  };
   const watcher = setInterval(watch, WATCH_MS);
-  const flusher = setInterval(flush, FLUSH_MS);
+  const flusher = setInterval(() => {
+    if (!slicing) flushInSlices(dirty.size);
+  }, FLUSH_MS);
   watcher.unref();
   flusher.unref();
 
@@ -324,6 +353,7 @@ export function openSessions(db: Db, clock: Clock) {
     close(): void {
       clearInterval(watcher);
       clearInterval(flusher);
+      stopped = true;
       flush();
     },
   };
