@@ -23,6 +23,7 @@ const PER_ACCOUNT_MAX = 20;
 const WATCH_MS = 200;
 const FLUSH_MS = 5000;
 const FLUSH_SLICE = 400;
+const KEPT_OF_SILENCE = 60;
 const FLUSH_PAUSE_MS = 20;
 const CHANGES_KEPT_MS = 3_600_000;
 /** Tokens held in memory; the rest is read again from the file. */
@@ -208,6 +209,7 @@ export function openSessions(db: Db, clock: Clock) {
         factorMs: fresh(o.factors),
         createdMs: now,
         lastSeenMs: now,
+        keptSeenMs: now,
         expiresMs: now + o.lifeMs,
         idleMs: o.idleMs,
         agent: agentKey(o.agent),
@@ -269,7 +271,11 @@ export function openSessions(db: Db, clock: Clock) {
       if (session.locked) return { ok: false, why: 'locked' };
       if (seen && now !== session.lastSeenMs) {
         session.lastSeenMs = now;
-        dirty.add(session);
+        // The file may be a sixtieth of the silence behind; a write for each request would cost more than the request.
+        if (now - session.keptSeenMs >= silence / KEPT_OF_SILENCE) {
+          session.keptSeenMs = now;
+          dirty.add(session);
+        }
       }
       return { ok: true, session };
     },
@@ -347,13 +353,18 @@ export function openSessions(db: Db, clock: Clock) {
           clock.now(),
           limit,
         )
-        .map(sessionOf);
+        .map((row) => {
+          const session = sessionOf(row);
+          session.lastSeenMs = Math.max(session.lastSeenMs, live.get(session.id)?.lastSeenMs ?? 0);
+          return session;
+        });
     },
     count: () => Number(db.get('SELECT count(*) AS n FROM sessions WHERE expires > ?', clock.now())?.n),
     close(): void {
       clearInterval(watcher);
       clearInterval(flusher);
       stopped = true;
+      for (const session of live.values()) if (session.lastSeenMs > session.keptSeenMs) dirty.add(session);
       flush();
     },
   };
