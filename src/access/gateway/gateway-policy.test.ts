@@ -195,6 +195,17 @@ test('Traefik’s and Envoy’s configuration is YAML that asks about every path
     http_service: { path_prefix: '/.asepsis/envoy' },
   });
   expect(manager.common_http_protocol_options.headers_with_underscores_action).toBe('REJECT_REQUEST');
+  // Every name that a route or router uses is defined: what these programs would refuse to start with.
+  const { routers, middlewares, services } = traefik.http;
+  for (const router of Object.values<{ service: string; middlewares?: string[] }>(routers)) {
+    expect(services).toHaveProperty(router.service);
+    for (const name of router.middlewares ?? []) expect(middlewares).toHaveProperty(name);
+  }
+  const clusters = envoy.static_resources.clusters.map((one: { name: string }) => one.name);
+  for (const host of manager.route_config.virtual_hosts)
+    for (const route of host.routes)
+      if (route.direct_response === undefined) expect(clusters).toContain(route.route.cluster);
+  expect(clusters).toContain(manager.http_filters[0].typed_config.http_service.server_uri.cluster);
   expect(envoy.static_resources.clusters.map((one: { name: string }) => one.name)).toEqual([
     'asepsis_access',
     'app_notes',
