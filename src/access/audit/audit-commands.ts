@@ -83,12 +83,24 @@ async function audit(files: readonly string[], o: Options, terminal: Terminal, d
   const verdicts = judge(input, { nowMs, ...(o.external && { external: o.external }) });
   const seen = observations(verdicts, nowMs);
   const findings =
-    store === null
-      ? seen.map((one) => passing(one, nowMs))
-      : await keepAudit(store, verdicts, seen, { nowMs, exercise: o.exercise === true }).finally(() => store.close());
+    store === null ? seen.map((one) => passing(one, nowMs)) : await kept(store, verdicts, seen, o, nowMs);
   print(o, terminal, verdicts, findings);
   summary(verdicts, terminal);
   return findings.some((one) => one.state === 'open') ? EXIT.findings : EXIT.clean;
+}
+
+async function kept(
+  store: Store,
+  verdicts: readonly Verdict[],
+  seen: ReturnType<typeof observations>,
+  o: Options,
+  nowMs: number,
+): Promise<readonly Finding[]> {
+  try {
+    return await keepAudit(store, verdicts, seen, { nowMs, exercise: o.exercise === true });
+  } finally {
+    await store.close();
+  }
 }
 
 function print(o: Options, terminal: Terminal, verdicts: readonly Verdict[], findings: readonly Finding[]) {

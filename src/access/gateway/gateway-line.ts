@@ -83,7 +83,7 @@ export function openLines(): Lines {
   const sweep = setInterval(() => {
     const old = performance.now() - IDLE_MS;
     for (const pool of pools.values())
-      for (const { line, sinceMs } of [...pool.idle]) if (sinceMs < old) line.socket.destroy();
+      for (const { line, sinceMs } of pool.idle) if (sinceMs < old) line.socket.destroy();
   }, IDLE_MS / 6);
   sweep.unref();
   return {

@@ -20,10 +20,9 @@ let cookie = '';
 
 beforeAll(async () => {
   const [keyFile, certFile] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
-  spawnSync('openssl', [
-    ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'],
-    ...['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost', '-keyout', keyFile, '-out', certFile],
-  ]);
+  const made =
+    'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost';
+  spawnSync('openssl', [...made.split(' '), '-keyout', keyFile, '-out', certFile]);
   const [key, cert] = [readFileSync(keyFile), readFileSync(certFile, 'utf8')];
   setDefaultCACertificates([...trusted, cert]);
   app = createServer({ key, cert }, (req, res) => {
