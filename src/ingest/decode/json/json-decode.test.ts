@@ -196,6 +196,8 @@ describe('access logs in JSON', () => {
       DownstreamStatus: 404,
     };
     expect(decodeOne(JSON.stringify(traefik))).toMatchObject({ format: 'json/web', norm: request });
+    const six = { method: 'GET', path: '/', response_code: 200, downstream_remote_address: '[2001:db8::9]:4000' };
+    expect(decodeOne(JSON.stringify(six)).norm).toMatchObject({ src_ip: '2001:db8::9', src_port: 4000 });
     const whole = { ip: '203.0.113.9', method: 'GET', url: 'https://portal.example/a?b=../c', statusCode: '404' };
     expect(decodeOne(JSON.stringify(whole))).toMatchObject({ format: 'json/web', norm: request });
   });

@@ -56,6 +56,8 @@ const visitRequest = columnVisitor([
 ]);
 
 const METHOD = /^[A-Z][A-Z_-]{2,15}$/;
+/** `[2001:db8::1]:443`: an address of version 6 with a port. */
+const IN_BRACKETS = /^\[([0-9a-f:.]{2,45})\](?::(\d{1,5}))?$/i;
 const ORIGIN = /^[a-z][a-z+.-]{1,15}:\/\/[^/?#]{1,255}/i;
 
 /** The event of a request when method, target and answer are there; null when one is not. */
@@ -80,10 +82,10 @@ export function decodeWebRequest(norm: Normalised, fields: Fields, frame: Frame)
   if (found.user_agent !== undefined) norm.user_agent = found.user_agent;
   if (found.domain !== undefined) norm.domain ??= found.domain;
   if (norm.src_ip === undefined && found.src_ip !== undefined) {
-    const peer = addressOf(found.src_ip);
-    const ip = peer?.ip ?? ipOf(found.src_ip);
-    if (ip) norm.src_ip = ip;
-    if (peer && peer.port > 0) norm.src_port = peer.port;
+    const bracketed = IN_BRACKETS.exec(found.src_ip);
+    const peer = bracketed ? { ip: ipOf(bracketed[1] as string), port: Number(bracketed[2]) } : addressOf(found.src_ip);
+    if (peer?.ip) norm.src_ip = peer.ip;
+    if (peer && peer.port > 0 && peer.port < 65_536) norm.src_port = peer.port;
   }
   // The names that rules for web servers know, beside the sender's own.
   const known: Fields = {
