@@ -24,6 +24,7 @@ const KEYS = [
   'tab',
   'next',
   'actor',
+  'event',
 ] as const;
 type FilterKey = (typeof KEYS)[number];
 export type Filters = { [K in FilterKey]?: string };
