@@ -25,6 +25,8 @@ const KEYS = [
   'next',
   'actor',
   'event',
+  'service',
+  'factor',
 ] as const;
 type FilterKey = (typeof KEYS)[number];
 export type Filters = { [K in FilterKey]?: string };

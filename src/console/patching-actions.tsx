@@ -52,7 +52,11 @@ export default function PatchingActions() {
               />{' '}
               <Severity level={action.worst} /> {action.title}
             </h2>
-            <p>{action.why}.</p>
+            <p>
+              <Link to="/findings" search={{ view: 'list', room: 'patching', text: action.title.slice(0, 40) }}>
+                {action.why}
+              </Link>
+            </p>
             <p className="dim">
               {t.kinds[action.kind]}
               {action.reboot && ` · ${t.reboot}`} · {action.due ? <Ago at={action.due} /> : t.noDue} · {action.example}
@@ -63,11 +67,6 @@ export default function PatchingActions() {
               <p className="mono">{action.rollback}</p>
             </details>
             <ActionException action={action} onDone={() => void refetch()} />
-            <p>
-              <Link to="/findings" search={{ view: 'list', room: 'patching', text: action.title.slice(0, 40) }}>
-                {texts.findings.closes(action.findings, action.assets)}
-              </Link>
-            </p>
           </li>
         ))}
       </ol>
