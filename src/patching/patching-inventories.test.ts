@@ -266,3 +266,18 @@ test('anything at all as an inventory ends with an answer', async () => {
   const deep = await read(`{"bomFormat":"CycloneDX","components":[${'{"components":['.repeat(100_000)}`);
   expect(deep.faults).toEqual({ 'The JSON is nested too deeply': 1 });
 });
+
+test('a register whose headings nobody knows is read by those that are told', async () => {
+  const text = 'Geräteliste 2026\nNr;Firma;Bauart;Stand;Ort\nCT-1;Acme;Ring 3;1.0;Radiologie\n';
+  const columns = { host: 'Nr', vendor: 'Firma', model: 'Bauart', version: 'Stand', department: 'Ort' };
+  const path = join(folder, 'told.csv');
+  writeFileSync(path, text);
+  const found = await readInventory(path, { columns });
+  expect(found.facts.get('CT-1')).toMatchObject({
+    vendor: 'Acme',
+    model: 'Ring 3',
+    version: '1.0',
+    department: 'Radiologie',
+  });
+  expect(Object.fromEntries(found.faults)).toEqual({});
+});
