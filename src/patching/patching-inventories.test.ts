@@ -210,6 +210,10 @@ test('one spelling of an ecosystem', () => {
       'cargo',
       'crates.io',
       'Ubuntu:Pro:18.04:LTS',
+      'openSUSE:Leap 15.5',
+      'openSUSE Leap 15.5',
+      'VMware Photon OS/Linux 5.0',
+      'Photon OS:5.0',
     ].map(ecosystemKey),
   ).toEqual([
     'debian:12',
@@ -221,7 +225,16 @@ test('one spelling of an ecosystem', () => {
     'crates.io',
     'crates.io',
     'ubuntu:pro:18.04',
+    'opensuse leap:15.5',
+    'opensuse leap:15.5',
+    'photon os:5.0',
+    'photon os:5.0',
   ]);
+  // Distributions that always move on have no releases, and are judged nevertheless.
+  const rolling = parsePurl('pkg:apk/wolfi/openssl@3.1-r0?arch=x86_64');
+  expect(rolling && packageOf(rolling)).toMatchObject({ ecosystem: 'wolfi', scheme: 'apk' });
+  const leap = parsePurl('pkg:rpm/opensuse/bash@5-1?distro=opensuse-leap-15.5');
+  expect(leap && packageOf(leap)).toMatchObject({ ecosystem: 'opensuse leap:15.5', scheme: 'rpm' });
 });
 
 test('JSON in pieces says what JSON.parse says, wherever the chunks end', async () => {
