@@ -317,6 +317,7 @@ async function taskView(
     findings: own,
     others: others.filter((one) => !task.findings.includes(one.id)),
     inventoryMs: assetId === null ? null : (all.get(assetId)?.newest_ms ?? null),
+    processesMs: assetId === null ? null : (all.get(assetId)?.processes_ms ?? null),
   });
   const { lateDays, ...rest } = task;
   return {
