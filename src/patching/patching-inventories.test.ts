@@ -294,3 +294,22 @@ test('a register whose headings nobody knows is read by those that are told', as
   });
   expect(Object.fromEntries(found.faults)).toEqual({});
 });
+
+test('osquery hosts that a manager names by UUID get the name of their decorations, and the UUID as identity', async () => {
+  const uuid = '4c4c4544-0042-3510-8052-b4c04f4b4d32';
+  const line = (more: object) =>
+    JSON.stringify({
+      name: 'pack/deb_packages',
+      hostIdentifier: uuid,
+      action: 'added',
+      columns: { name: 'bash', version: '5.2', source: '', arch: 'amd64' },
+      ...more,
+    });
+  const path = join(folder, 'fleet.log');
+  writeFileSync(path, `${line({ decorations: { host_uuid: uuid, hostname: 'pacs-1' } })}\n`);
+  const found = await readInventory(path);
+  expect([...found.hosts.keys()]).toEqual(['pacs-1']);
+  expect(found.facts.get('pacs-1')).toMatchObject({ uuid: uuid.toUpperCase() });
+  writeFileSync(path, `${line({})}\n`);
+  expect([...(await readInventory(path)).hosts.keys()]).toEqual([uuid]);
+});
