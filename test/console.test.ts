@@ -36,6 +36,7 @@ const PAGES = [
   '/perimeter?tab=map',
   '/perimeter?tab=certificates',
   '/perimeter?tab=drift',
+  '/perimeter?tab=compare',
   '/perimeter?tab=scope',
   '/accounts',
   '/network',

@@ -24,6 +24,9 @@ const KEYS = [
   'tab',
   'next',
   'actor',
+  'event',
+  'service',
+  'factor',
 ] as const;
 type FilterKey = (typeof KEYS)[number];
 export type Filters = { [K in FilterKey]?: string };

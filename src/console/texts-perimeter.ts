@@ -16,7 +16,14 @@ export const perimeter = {
   noneFrom: 'Nothing was seen from there',
   noneFromText: 'A scan from outside runs on any host there with --from outside and --push; see the Perimeter chapter.',
   command: 'asepsis perimeter scope new --owner "NAME" --contact MAIL > scope.yaml',
-  tabs: { services: 'Services', map: 'Map', certificates: 'Certificates', drift: 'Changes', scope: 'Scope' },
+  tabs: {
+    services: 'Services',
+    map: 'Map',
+    certificates: 'Certificates',
+    drift: 'Changes',
+    compare: 'Inside and outside',
+    scope: 'Scope',
+  },
   place: 'Where',
   address: 'Address',
   service: 'Service',
@@ -54,6 +61,15 @@ export const perimeter = {
   noDrift: 'Nothing has changed between scans',
   noDriftText:
     'The first scan is what later ones are compared with. A new port, another service, a worse grade and another issuer become alerts.',
+  compare: { 'outside only': 'Seen from outside only', both: 'Seen from both', 'inside only': 'Seen from inside only' },
+  compareLead: {
+    'outside only':
+      'The inside scan did not meet these: something else answers at the address, or the scope inside leaves it out.',
+    both: 'These reach the internet. Each should be meant to.',
+    'inside only': 'The firewall keeps these to ourselves, or nobody looked at them from outside.',
+  },
+  noCompare: 'Nothing to compare yet',
+  noCompareText: 'It takes a scan from inside and one from outside; see the Perimeter chapter.',
   noFindings: 'Nothing was found on this host.',
   allFindings: 'All findings of this host',
   scan: 'Scan now',

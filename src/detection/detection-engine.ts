@@ -10,7 +10,7 @@ import { hashKey } from './detection-hash.ts';
 import { DETECTION_LIMITS as LIMIT } from './detection-limits.ts';
 import { createRisk, type RiskLimits, type RiskView } from './detection-risk.ts';
 import type { DetectionRule, Rule } from './detection-rule.ts';
-import { readSnapshot, writeSnapshot } from './detection-snapshot.ts';
+import { beginSnapshot, readSnapshot, type Snapshot, writeSnapshot } from './detection-snapshot.ts';
 
 export interface EngineStats {
   /** Rules that failed while matching and were set aside, with the reason. */
@@ -40,6 +40,8 @@ export interface EngineOptions {
   readonly stateBytesMax?: number;
   /** Points of entities; absent: none are counted. */
   readonly risk?: RiskLimits;
+  /** Hears of every match of a rule with one event; answers whether it goes on to alerts and correlations. */
+  readonly onMatch?: (rule: Rule) => boolean;
 }
 
 /** Something that looks at each event beside the rules: indicators. */
@@ -60,6 +62,8 @@ export interface Engine {
    */
   finish(latestMs?: number): readonly Alert[];
   snapshot(): Uint8Array;
+  /** The state as of now, to be written bit by bit while events come; one at a time. */
+  beginSnapshot(): Snapshot;
   restore(bytes: Uint8Array): void;
   /** Switches rules off and alerts silent; holds from the next event on. */
   control(control: Control): void;
@@ -115,6 +119,7 @@ export function createEngine(rules: readonly Rule[], o: EngineOptions): Engine {
   const handle = (index: number, event: DecodedEvent): void => {
     const node = nodes[index] as (typeof nodes)[number];
     matches[index] = (matches[index] as number) + 1;
+    if (o.onMatch?.(node.rule) === false) return;
     try {
       if (node.alerts) raise(index, alertOfEvent(node.rule as DetectionRule, event, o.streamId), event);
       if (node.parents.length > 0) chain.count(index, event);
@@ -126,6 +131,16 @@ export function createEngine(rules: readonly Rule[], o: EngineOptions): Engine {
     const out = raised ?? NONE;
     raised = null;
     return out;
+  };
+
+  /** State that is not of groups. */
+  const besideGroups = (): Uint8Array => {
+    const writer = createWriter();
+    chain.watermark.write(writer);
+    chain.followers.write(writer);
+    if (risk) risk.write(writer);
+    else writer.number(0);
+    return writer.bytes();
   };
 
   return {
@@ -152,14 +167,8 @@ export function createEngine(rules: readonly Rule[], o: EngineOptions): Engine {
       chain.finish(latestMs ?? Number.NEGATIVE_INFINITY);
       return taken();
     },
-    snapshot: () => {
-      const writer = createWriter();
-      chain.watermark.write(writer);
-      chain.followers.write(writer);
-      if (risk) risk.write(writer);
-      else writer.number(0);
-      return writeSnapshot(chain.correlators, writer.bytes());
-    },
+    snapshot: () => writeSnapshot(chain.correlators, besideGroups()),
+    beginSnapshot: () => beginSnapshot(chain.correlators, besideGroups()),
     restore: (bytes) => {
       const read = readSnapshot(bytes, chain.correlators);
       restoreFault = read.fault;

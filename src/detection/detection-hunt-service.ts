@@ -14,7 +14,8 @@ import {
   rfc3339,
   TimeSchema,
 } from '../core/index.ts';
-import { type HuntProgress, huntIndicators, huntRules } from './detection-hunt-run.ts';
+import { huntIndicators } from './detection-hunt-indicators.ts';
+import { type HuntProgress, huntRules } from './detection-hunt-run.ts';
 import { assembleRules } from './detection-load.ts';
 import { parseRules } from './detection-parse.ts';
 import type { Rule } from './detection-rule.ts';
@@ -49,19 +50,38 @@ const COLLECTION = 'detection-hunts';
 const SAVE_EVERY_MS = 1000;
 export const HUNT_TEXT_CHARS_MAX = 4 * 1024 * 1024;
 
-export function rulesFromText(text: string): Rule[] {
+/** @param known rules in force: what a correlation in the text counts may stand among them */
+export function rulesFromText(text: string, known: readonly Rule[] = []): Rule[] {
   const parsed = parseRules(text, 'rule.yml');
-  const { rules, refused } = assembleRules(parsed.rules, parsed.filters);
+  const { rules, refused } = assembleRules([...membersOf(parsed.rules, known), ...parsed.rules], parsed.filters);
   const [first] = [...parsed.refused, ...refused];
   if (first) throw new AsepsisError('RULE_INVALID', `Line ${first.line}, column ${first.column}: ${first.reason}.`);
   if (rules.length === 0) throw new AsepsisError('RULE_INVALID', 'There is no rule in it.');
   return rules;
 }
 
+/** Rules in force that correlations name and do not bring along, with what those name in turn. */
+function membersOf(rules: readonly Rule[], known: readonly Rule[]): Rule[] {
+  const own = new Set(rules.flatMap(({ id, name }) => [id, name]));
+  const out = new Set<Rule>();
+  const visit = (one: Rule): void => {
+    if (one.kind !== 'correlation') return;
+    for (const name of one.rules) {
+      const member = own.has(name) ? undefined : known.find((other) => other.id === name || other.name === name);
+      if (member === undefined || out.has(member)) continue;
+      out.add(member);
+      visit(member);
+    }
+  };
+  rules.forEach(visit);
+  return [...out];
+}
+
 function listFromText(text: string) {
-  const { records } = importIndicators(text, { source: 'hunt', confidence: 60, untilMs: null });
-  if (records.length === 0) throw new AsepsisError('BAD_REQUEST', 'The list holds no indicator.');
-  return { set: openIndicators(buildIndicators(records)), patterns: [] };
+  const { records, patterns } = importIndicators(text, { source: 'hunt', confidence: 60, untilMs: null });
+  if (records.length + patterns.length === 0)
+    throw new AsepsisError('BAD_REQUEST', 'The list holds neither an indicator nor a pattern.');
+  return { set: openIndicators(buildIndicators(records)), patterns };
 }
 
 export interface Hunts {

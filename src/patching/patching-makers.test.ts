@@ -1,4 +1,4 @@
-/** What makers publish: CSAF, NVD, VEX in three forms, Vulnrichment, end of life. */
+/** What makers publish: CSAF, NVD, Vulnrichment, end of life. */
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -120,88 +120,6 @@ describe('Red Hat CSAF', () => {
     const report = await readFeed(inFolder, set);
     expect(set.advisories.flatMap((one) => one.items)).toHaveLength(1);
     expect([...report.faults.values()].reduce((sum, count) => sum + count, 0)).toBe(2);
-  });
-});
-
-describe('VEX', () => {
-  const sbom = {
-    bomFormat: 'CycloneDX',
-    specVersion: '1.5',
-    serialNumber: 'urn:uuid:1-2',
-    version: 1,
-    metadata: { component: { type: 'application', 'bom-ref': 'app', name: 'Ward Display', version: '2.4.0' } },
-    components: [{ type: 'library', name: 'log4j-core', purl: 'pkg:maven/org.apache.logging.log4j/log4j-core@2.14.0' }],
-  };
-  const osv = {
-    id: 'GHSA-jfh8',
-    aliases: ['CVE-2021-44228'],
-    modified: '2026-01-01T00:00:00Z',
-    affected: [
-      {
-        package: { ecosystem: 'Maven', name: 'org.apache.logging.log4j:log4j-core' },
-        ranges: [{ type: 'ECOSYSTEM', events: [{ introduced: '2.0' }, { fixed: '2.15.0' }] }],
-      },
-    ],
-  };
-  const cyclone = (state: string, affect: object = { ref: 'app' }, component: object = sbom.metadata.component) => ({
-    bomFormat: 'CycloneDX',
-    specVersion: '1.4',
-    metadata: { timestamp: '2026-01-05T00:00:00Z', component },
-    vulnerabilities: [
-      { id: 'CVE-2021-44228', analysis: { state, justification: 'code_not_reachable' }, affects: [affect] },
-    ],
-  });
-  const found = async (...vex: object[]) => (await run(sbom, [osv, ...vex])).kinds;
-  test('CycloneDX: about the product, by version, by range, by BOM-Link, about the part', async () => {
-    const part = ['missing-update maven/org.apache.logging.log4j:log4j-core'];
-    expect(await found()).toEqual(part);
-    expect(await found(cyclone('not_affected'))).toEqual([]);
-    expect(await found(cyclone('resolved'))).toEqual([]);
-    expect(
-      await found(cyclone('not_affected', { ref: 'app' }, { ...sbom.metadata.component, version: '2.5.0' })),
-    ).toEqual(part);
-    const bare = { type: 'application', 'bom-ref': 'app', name: 'Ward Display' };
-    expect(
-      await found(
-        cyclone(
-          'not_affected',
-          { ref: 'app', versions: [{ range: 'vers:semver/>=2.2.0|<=2.4.0', status: 'unaffected' }] },
-          bare,
-        ),
-      ),
-    ).toEqual([]);
-    expect(
-      await found(
-        cyclone('not_affected', { ref: 'app', versions: [{ version: '2.3.0', status: 'unaffected' }] }, bare),
-      ),
-    ).toEqual(part);
-    expect(await found(cyclone('not_affected', { ref: 'urn:cdx:1-2/1#app' }))).toEqual([]);
-    expect(
-      await found(
-        cyclone('not_affected', { ref: 'urn:cdx:9-9/1#pkg:maven/org.apache.logging.log4j/log4j-core@2.14.0' }),
-      ),
-    ).toEqual([]);
-    expect(await found(cyclone('exploitable'))).toEqual([...part, 'no-update-yet product/ward display'].sort());
-  });
-  test('OpenVEX: the newest statement about a product counts', async () => {
-    const statement = (status: string, day: string) => ({
-      vulnerability: { name: 'CVE-2021-44228' },
-      products: [{ '@id': 'pkg:maven/org.apache.logging.log4j/log4j-core@2.14.0' }],
-      status,
-      timestamp: `2026-01-0${day}T00:00:00Z`,
-    });
-    const open = (...statements: object[]) => ({
-      '@context': 'https://openvex.dev/ns/v0.2.0',
-      '@id': 'https://x/1',
-      timestamp: '2026-01-01T00:00:00Z',
-      statements,
-    });
-    expect(await found(open(statement('not_affected', '2')))).toEqual([]);
-    expect(await found(open(statement('not_affected', '2'), statement('affected', '3')))).toHaveLength(1);
-    expect(await found(open(statement('affected', '2'), statement('fixed', '3')))).toEqual([]);
-    expect((await run(sbom, [osv, open({ status: 'sometimes' }, statement('fixed', '1'))])).faults).toEqual({
-      'A VEX statement whose status is not known': 1,
-    });
   });
 });
 

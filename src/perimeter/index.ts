@@ -6,6 +6,7 @@ import { createPerimeterDesk, type PerimeterDesk } from './perimeter-desk.ts';
 import { perimeterRound } from './perimeter-round.ts';
 import { perimeterRoutes } from './perimeter-routes.ts';
 import { raiseDrift } from './perimeter-service.ts';
+import { shownRoutes } from './perimeter-shown-routes.ts';
 
 export { perimeterCommands } from './perimeter-commands.ts';
 export { withoutOwnScans } from './perimeter-own.ts';
@@ -22,7 +23,10 @@ export function createPerimeter(o: { store: Store; clock: Clock }): Room {
     name: 'perimeter',
     round: perimeterRound,
     coverage: () => perimeterCoverage(o.store, o.clock),
-    routes: (app, services) => perimeterRoutes(app, services, deskOf(services)),
+    routes: async (app, services) => {
+      await perimeterRoutes(app, services, deskOf(services));
+      await shownRoutes(app, services);
+    },
     start: async (services) => {
       const own = deskOf(services);
       let telling: Promise<unknown> = Promise.resolve();

@@ -87,6 +87,21 @@ test('the kill switch ends what is open and lets nothing begin', async () => {
   expect(await gate.open({ host: '127.0.0.1', port }, 'test')).toEqual({ kind: 'refused', why: 'stopped by hand' });
 });
 
+test('a stop is heard at once by all that wait for their turn, however slow the rate is', async () => {
+  const seen: string[] = [];
+  const port = await listen('127.0.0.1', seen);
+  const gate = createGate({
+    scope: loopbackScope('rate: {per_sec: 1, per_host_per_sec: 1, per_host_connections: 4}'),
+    clock: systemClock,
+  });
+  const all = Array.from({ length: 200 }, () => gate.open({ host: '127.0.0.1', port }, 'test'));
+  await all[0];
+  gate.stop('stopped by hand');
+  const ended = await Promise.all(all);
+  expect(ended.filter(({ kind }) => kind === 'refused').length).toBeGreaterThan(190);
+  expect(seen.length).toBeLessThan(5);
+});
+
 test('a scope that expires while a connection waits lets it go nowhere', async () => {
   const seen: string[] = [];
   const port = await listen('127.0.0.1', seen);

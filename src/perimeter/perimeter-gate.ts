@@ -107,7 +107,11 @@ export function createGate(deps: GateDeps): Gate {
   const stop = (why: string) => {
     stoppedBy ??= why;
     for (const socket of sockets) socket.destroy();
-    for (const host of hosts.values()) for (const next of host.waiting.splice(0)) next();
+    for (const host of hosts.values()) {
+      host.pacer.release();
+      for (const next of host.waiting.splice(0)) next();
+    }
+    overall.release();
   };
   /** The kill switch ends what is under way too, not only what would begin. */
   const watch = setInterval(() => {

@@ -3,7 +3,8 @@
 import { isIP } from 'node:net';
 import { rfc3339 } from '../core/index.ts';
 import type { Gate } from './perimeter-gate.ts';
-import { type Probe, type ProbeContext, talk } from './perimeter-probe.ts';
+import { AGENT } from './perimeter-http.ts';
+import { type Probe, type ProbeContext, question, talk } from './perimeter-probe.ts';
 import type { ActiveCheck } from './perimeter-schema.ts';
 import { NOTHING, oneLine, type PortView, type ServiceView } from './perimeter-weakness.ts';
 import { xmpp } from './services/service-chat.ts';
@@ -52,6 +53,8 @@ const PROBES: readonly Probe[] = [
 /** Where nothing is ever sent, whatever else is asked of the host. */
 const SILENT: readonly Probe[] = [mllp, printer];
 const GREETING_MS = 500;
+/** How long a server that kept silent is listened to once more. */
+const PATIENT_MS = 8000;
 /** Silence after a first hello, where nothing suggests that TLS is there. */
 const FIRST_MS = 1500;
 /** Protocols of RFC 3207 and its kin, by what was recognised in clear. */
@@ -79,6 +82,8 @@ export interface IdentifyInput {
   readonly gentle: boolean;
   readonly active: readonly ActiveCheck[];
   readonly mayGuess?: (address: string) => boolean;
+  /** How many silent ports of this host may still be waited for; a host that opens every port is not waited for each. */
+  readonly patience?: { left: number };
 }
 
 async function greeting(context: Omit<ProbeContext, 'banner'>): Promise<Buffer | null> {
@@ -141,6 +146,44 @@ async function recognise(
 
 const hinted = (port: number) => PROBES.filter((probe) => !probe.greets && probe.ports.includes(port));
 
+/**
+ * A server may greet late (a mail server that sifts out hurried senders, one that looks up who calls) or think long
+ * before it answers: what kept silent is listened to once more, for longer.
+ */
+async function patiently(input: IdentifyInput, context: ProbeContext): Promise<ServiceView | null> {
+  const { patience = { left: 1 } } = input;
+  if (patience.left-- <= 0 || input.gate.stopped() !== null) return null;
+  const slow: ProbeContext = { ...context, patient: true };
+  const request = `GET / HTTP/1.1\r\nHost: ${input.host.includes(':') ? `[${input.host}]` : input.host}\r\nUser-Agent: ${AGENT}\r\nConnection: close\r\n\r\n`;
+  const listen = async () => {
+    const link = await talk(slow, 'late greeting', { timeMs: PATIENT_MS, bytesMax: 16 * 1024 });
+    const said = (await link?.some(PATIENT_MS)) ?? null;
+    link?.close();
+    return said;
+  };
+  const [banner, answer] = await Promise.all([
+    listen(),
+    input.gentle ? null : question(slow, 'slow http', request, PATIENT_MS),
+  ]);
+  if (banner) {
+    const probes = PROBES.filter((probe) => probe.greets?.(banner, input.port));
+    const view = await firstOf(probes, { ...slow, banner });
+    return view ?? { ...NOTHING, tls: context.tls, banner: oneLine(banner.toString('latin1')) };
+  }
+  const text = answer?.toString('latin1') ?? '';
+  const status = /^HTTP\/1\.[01] (\d{3})/.exec(text)?.[1];
+  if (status === undefined) return null;
+  const server = /^server: *(.{1,200})/im.exec(text)?.[1];
+  return {
+    ...NOTHING,
+    service: 'http',
+    tls: context.tls,
+    banner: server === undefined ? null : oneLine(server),
+    facts: { status: Number(status) },
+    notSeen: [`Port ${input.port} answers so slowly that its pages were not looked at`],
+  };
+}
+
 /** All at once: a port that is none of these costs one waiting time, not one for each. */
 async function anything(context: ProbeContext): Promise<ServiceView | null> {
   const rest = PROBES.filter((probe) => probe.anywhere && !probe.ports.includes(context.port));
@@ -174,11 +217,13 @@ export async function identify(input: IdentifyInput): Promise<PortView> {
       input.gentle ? null : anything(clear.context),
     ]);
     tls = encrypted;
-    view = encrypted ? null : (other ?? NOTHING);
+    view = encrypted ? null : (other ?? (await patiently(input, clear.context)) ?? NOTHING);
   }
   if (!view) {
     const inner = await recognise(input, true);
-    view = inner.view ?? (input.gentle ? null : await anything(inner.context)) ?? { ...NOTHING, tls };
+    view = inner.view ??
+      (input.gentle ? null : await anything(inner.context)) ??
+      (await patiently(input, inner.context)) ?? { ...NOTHING, tls };
   }
   const startTls = tls ? undefined : startTlsOf(view, port);
   if (!tls && startTls === undefined) return { ...bare, ...view };

@@ -8,6 +8,8 @@ export interface Pacer {
   take(start: () => void): void;
   /** Turns of this pacer become this much slower (1 is the agreed rate). */
   slow(factor: number): void;
+  /** Nobody waits any more: for when nothing may leave, and whoever waits is to hear it at once. */
+  release(): void;
   readonly given: number;
 }
 
@@ -31,6 +33,7 @@ export function createPacer(perSec: number, now: () => number, later: (work: () 
   let armed = false;
   let given = 0;
   let running = false;
+  let released = false;
   /** Milliseconds that turns waited for this process, and not for their time. */
   let owed = 0;
   const run = (late: boolean) => {
@@ -69,11 +72,17 @@ export function createPacer(perSec: number, now: () => number, later: (work: () 
   };
   return {
     take: (start) => {
+      if (released) return start();
       queue.push(start);
       if (!armed) run(false);
     },
     slow: (next) => {
       factor = next;
+    },
+    release: () => {
+      released = true;
+      for (const start of queue.splice(0).slice(head)) start();
+      head = 0;
     },
     get given() {
       return given;

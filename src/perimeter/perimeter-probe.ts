@@ -12,6 +12,8 @@ export interface ProbeContext extends Site {
   readonly outside: boolean;
   /** What the server said before anything was asked; null when it kept silent. */
   readonly banner: Buffer | null;
+  /** The server was found to take its time: conversations with it may last longer. */
+  readonly patient?: boolean;
   /** Whether the scope names this address for one try of what everybody knows. */
   readonly mayGuess?: (address: string) => boolean;
 }
@@ -28,6 +30,8 @@ export interface Probe {
   readonly look: (context: ProbeContext) => Promise<ServiceView | null>;
 }
 
+const PATIENCE = 3;
+
 /** A connection of this port, with TLS inside where the port speaks it from the first byte. */
 export async function talk(
   context: ProbeContext,
@@ -37,9 +41,10 @@ export async function talk(
   const fixed = isIP(context.host) ? {} : { address: context.address };
   const opened = await context.gate.open({ host: context.host, port: context.port, ...fixed }, purpose);
   if (opened.kind !== 'open') return null;
-  if (!context.tls) return createLink(opened.socket, bounds);
+  const within = context.patient ? { ...bounds, timeMs: bounds.timeMs * PATIENCE } : bounds;
+  if (!context.tls) return createLink(opened.socket, within);
   const inner = await secure(opened.socket, isIP(context.host) ? undefined : context.host);
-  return inner ? createLink(inner, bounds) : null;
+  return inner ? createLink(inner, within) : null;
 }
 
 /** One question, one answer of at most so many bytes. */

@@ -23,6 +23,9 @@ export async function pushObservations(
       cause: error,
     });
   });
-  if (!answer.ok) throw new AsepsisError('BAD_REQUEST', `${url.origin} answered ${answer.status}.`);
+  if (!answer.ok) {
+    const code = answer.status === 401 ? 'UNAUTHENTICATED' : answer.status === 403 ? 'FORBIDDEN' : 'BAD_REQUEST';
+    throw new AsepsisError(code, `${url.origin} answered ${answer.status} to the push.`);
+  }
   return (await answer.json()) as { findings: number; drift: number };
 }

@@ -23,7 +23,8 @@ import { readPorts } from './perimeter-ports.ts';
 import { targetsOf } from './perimeter-scan.ts';
 import { decideTime, parseScope } from './perimeter-scope.ts';
 import { openScope, unsigned } from './perimeter-scope-file.ts';
-import { COLLECTION, type DriftDoc, type ExposureDoc, medicalAddresses, recordScan } from './perimeter-service.ts';
+import { COLLECTION, type DriftDoc, medicalAddresses, recordScan } from './perimeter-service.ts';
+import { worstFirst } from './perimeter-shown.ts';
 import type { HostView } from './perimeter-weakness.ts';
 
 const text = (maxLength: number) => Type.String({ maxLength });
@@ -192,34 +193,22 @@ export async function perimeterRoutes(app: TypedApp, services: RoomServices, des
     {
       config: { access: 'viewer' },
       schema: {
-        summary: 'Every service that scans saw',
+        summary: 'Every service that scans saw, worst first',
         tags,
         querystring: Type.Object({ ...PageQuery.properties, from: Type.Optional(oneOf(FROM)) }, closed),
         response: { 200: pageOf(ServiceRow) },
       },
     },
     async ({ query }) => {
-      // A page of hosts; each brings all of its services.
-      const page = await store.records.list(
-        COLLECTION.exposure,
-        query.from === undefined ? {} : { tag: query.from },
-        pageRequest(query),
-        true,
-      );
-      const items = page.items.flatMap(({ id, doc }) => {
-        const { ports, host, address, from, at } = doc as ExposureDoc;
-        return ports.map((port) => ({
-          ...port,
-          software: [...port.software],
-          id: `${id}/${port.transport}/${port.port}`,
-          host,
-          address,
-          from,
-          at: at as never,
-          certificate: port.certificate as never,
-        }));
-      });
-      return { items, next: page.next };
+      const offset = query.after === undefined ? 0 : Number(query.after);
+      if (!Number.isSafeInteger(offset) || offset < 0)
+        throw new AsepsisError('BAD_REQUEST', '`after` is not what a page before this one gave.');
+      const rows = await worstFirst(store.records, query.from);
+      const { limit } = query;
+      return {
+        items: rows.slice(offset, offset + limit) as never,
+        next: offset + limit < rows.length ? String(offset + limit) : null,
+      };
     },
   );
   app.get(

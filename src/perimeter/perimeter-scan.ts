@@ -34,6 +34,10 @@ export interface ScanOrder {
 
 /** Addresses of one scan; beyond it the scope is to be cut into several. */
 const ADDRESSES_MAX = 65_536;
+/** Addresses of a range that are left out, by name, before "and more". */
+const LEFT_NAMED = 8;
+/** Silent ports of one host that are listened to for long. */
+const PATIENCE = 24;
 const HOSTS_AT_ONCE = 16;
 const PORTS_AT_ONCE = 6;
 
@@ -59,12 +63,17 @@ export async function targetsOf(
         notSeen.push(`${text} holds too many addresses to try each: name its hosts one by one`);
         continue;
       }
+      const left = new Map<string, string[]>();
       for (const address of addressesOf(range)) {
         const [first] = await gate.preview(address, scope.ports?.[0]?.first ?? 443);
         if (first?.decision.allowed) add(address, address);
-        else if (rangeSize(range) === 1 && first && !first.decision.allowed)
-          notSeen.push(`${address}: ${first.decision.reason}`);
+        else if (first && !first.decision.allowed)
+          left.set(first.decision.reason, [...(left.get(first.decision.reason)?.slice(0, LEFT_NAMED) ?? []), address]);
       }
+      for (const [reason, list] of left)
+        notSeen.push(
+          `${list.slice(0, LEFT_NAMED).join(', ')}${list.length > LEFT_NAMED ? ' and more' : ''}: ${reason}`,
+        );
       continue;
     }
     if (text.startsWith('*.')) {
@@ -111,11 +120,11 @@ async function scanHost(order: ScanOrder, target: ScanTarget): Promise<HostView 
   const gentle = found.open.some((port) => CLINICAL_PORTS.includes(port));
   const ports: PortView[] = [];
   const nowMs = clock.now();
+  const patience = { left: PATIENCE };
+  const active = scope.file.active_checks;
   await each(found.open, PORTS_AT_ONCE, async (port) => {
     if (gate.stopped() !== null) return;
-    ports.push(
-      await identify({ gate, ...target, port, nowMs, outside, gentle, active: scope.file.active_checks, mayGuess }),
-    );
+    ports.push(await identify({ gate, ...target, port, nowMs, outside, gentle, active, mayGuess, patience }));
   });
   if (order.udp && !gentle)
     await each(UDP_PROBES, 2, async (probe) => {

@@ -10,6 +10,7 @@ import { useAnswer, useList } from '../api-queries.ts';
 import { useFilters } from '../filters.ts';
 import { PageTop, SelectFilter } from '../list-page.tsx';
 import { Empty, Problem } from '../notice.tsx';
+import { PerimeterCompare } from '../perimeter-compare.tsx';
 import { PerimeterScope } from '../perimeter-scope.tsx';
 import { placeOf, ServiceDetail, type ServiceRow, serviceOf, Worst } from '../perimeter-service.tsx';
 import { useMayRespond } from '../response-form.tsx';
@@ -20,7 +21,7 @@ import { Ago, localDate, localMonth, Moment, useNow } from '../time.tsx';
 import { type TableColumn, VirtualTable } from '../virtual-table.tsx';
 
 const t = texts.perimeter;
-const TABS = ['services', 'map', 'certificates', 'drift', 'scope'] as const;
+const TABS = ['services', 'map', 'certificates', 'drift', 'compare', 'scope'] as const;
 const DAY_MS = 86_400_000;
 const SOON_DAYS = 21;
 
@@ -158,6 +159,7 @@ export default function PerimeterPage() {
               {tab === 'map' && (list.items.length === 0 ? none : <ServiceMap rows={list.items} />)}
               {tab === 'certificates' && <Certificates rows={list.items} />}
               {tab === 'drift' && <DriftList />}
+              {tab === 'compare' && <PerimeterCompare />}
               {tab === 'scope' && <PerimeterScope />}
             </Tabs.Panel>
           </Tabs>

@@ -259,6 +259,17 @@ function readOne(state: State, path: string): Answer {
     '/v1/perimeter': state.many === 0 ? perimeterEmpty : perimeterState,
     '/v1/perimeter/services': { items: state.many === 0 ? [] : perimeterServices, next: null },
     '/v1/perimeter/drift': { items: state.many === 0 ? [] : perimeterDrift, next: null },
+    '/v1/perimeter/compare': {
+      items:
+        state.many === 0
+          ? []
+          : [
+              { host: '192.0.2.1', where: 'tcp/3389', service: 'rdp', seen: 'outside only' },
+              { host: '192.0.2.1', where: 'tcp/443', service: 'http', seen: 'both' },
+              { host: '192.0.2.2', where: 'tcp/445', service: 'smb', seen: 'inside only' },
+            ],
+      more: 0,
+    },
     '/v1/perimeter/scope': { text: state.many === 0 ? '' : 'asepsis_scope: 1\nname: our perimeter\n' },
     '/v1/accounts': { items: [], next: null },
     '/v1/network/flows': { items: state.many === 0 ? [] : networkFlows, next: null },
