@@ -241,6 +241,16 @@ describe('devices', () => {
   });
 });
 
+test('the question asks for what is missing: the version, or whether the words hold for the one that is there', () => {
+  const one = product('Examplus', 'FlowMaster', '< 2.0 (with the wireless option)');
+  const ask = (version: string) => judgeDevice({ name: 'p-1', vendor: 'Examplus', model: 'FlowMaster', version }, one);
+  expect(ask('')?.question).toBe(
+    'Which version does p-1 run? The advisory names "< 2.0 (with the wireless option)" of FlowMaster.',
+  );
+  expect(ask('1.5')).toMatchObject({ answer: 'unknown', question: expect.stringContaining('given as 1.5?') });
+  expect(ask('2.1')).toBeNull();
+});
+
 const folder = mkdtempSync(join(tmpdir(), 'asepsis-devices-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
