@@ -65,7 +65,7 @@ const EXPLAINED: Readonly<Record<string, string>> = {
   'no-redirect.test x-content-type-options': PLAIN,
   'no-redirect.test x-frame-options': PLAIN,
   'cors.test cross-origin-resource-sharing':
-    'ours asks as a foreign site would (Origin), and sees itself allowed; the Observatory judges the answer to a plain visit',
+    'ours asks for the page as a foreign site would (GET with Origin) and is let in with credentials; the Observatory judges a preflight (OPTIONS), and let this one pass',
 };
 
 export async function conformanceObservatory(
