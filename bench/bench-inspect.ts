@@ -152,7 +152,9 @@ if (wanted.includes('open_flows')) result.open_flows = openFlows();
 else result.rss_mb = Math.round(process.memoryUsage.rss() / 1e6);
 if (wanted.length === 0) {
   // In a process of its own: the captures above are in this one's memory.
-  const alone = spawnSync(process.execPath, ['--max-semi-space-size=8', import.meta.filename, '0', 'open_flows'], { encoding: 'utf8' });
+  const alone = spawnSync(process.execPath, ['--max-semi-space-size=8', import.meta.filename, '0', 'open_flows'], {
+    encoding: 'utf8',
+  });
   result.open_flows = (JSON.parse(alone.stdout) as { open_flows: object }).open_flows;
 }
 process.stdout.write(`${JSON.stringify(result)}\n`);
