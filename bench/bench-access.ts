@@ -1,10 +1,10 @@
 /** The access gateway, as JSON: forward-auth behind nginx under wrk, proxying beside nginx, revocation of open sockets, memory, the audit. */
 
-import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import type { ChildProcess } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import type { Socket } from 'node:net';
-import { availableParallelism, loadavg, tmpdir } from 'node:os';
+import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { stringify } from 'yaml';
@@ -14,6 +14,8 @@ import { newSecret, secretHash } from '../src/access/gateway/gateway-secrets.ts'
 import { openGateway, parseGatewayConfig } from '../src/access/gateway/index.ts';
 import { freePort, programOf, startFront, waitForPort } from '../src/access/testing/gateway-fronts.ts';
 import { legacyApp } from '../src/access/testing/gateway-harness.ts';
+import { hasLemonldap, startLemonldap } from './load/access-lemonldap.ts';
+import { AGENT, cookieScript, cpuOf, measured, nginx, rssOf, spawnOn, wrk } from './load/access-tools.ts';
 
 const option = (name: string, otherwise: number) => {
   const at = process.argv.indexOf(`--${name}`);
@@ -24,23 +26,10 @@ const SESSIONS = option('sessions', 50_000);
 const RULES = option('rules', 500);
 const SOCKETS = option('sockets', 10_000);
 const ACCOUNTS = option('accounts', 200_000);
-const AGENT = 'bench';
 const PAGE_BYTES = 16 * 1024;
-const CLOCK_TICKS = 100;
 const ROUNDS_MAX = 20;
 
 const folder = mkdtempSync(join(tmpdir(), 'asepsis-bench-access-'));
-/** Milliseconds in the program and in the kernel. */
-const cpuPartsOf = (pid: number): [user: number, system: number] => {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    .replace(/^.*\) /, '')
-    .split(' ');
-  return [(Number(fields[11]) * 1000) / CLOCK_TICKS, (Number(fields[12]) * 1000) / CLOCK_TICKS];
-};
-const cpuOf = (pid: number): number => cpuPartsOf(pid)[0] + cpuPartsOf(pid)[1];
-const rssOf = (pid: number): number =>
-  Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
-
 /** Rows for many sessions, each with a cookie for the application. */
 async function prepare(host: string, config: string): Promise<string[]> {
   const clock = { now: () => Date.now() };
@@ -91,15 +80,6 @@ async function prepare(host: string, config: string): Promise<string[]> {
   return secrets;
 }
 
-const PINNED = availableParallelism() > 1 && programOf('taskset') !== null;
-/** What is measured has the first core, the rest of the world the others. */
-function spawnOn(core: 'measured' | 'other', program: string, args: readonly string[], env = process.env) {
-  if (!PINNED) return spawn(program, args, { env });
-  return spawn('taskset', ['-c', core === 'measured' ? '0' : `1-${availableParallelism() - 1}`, program, ...args], {
-    env,
-  });
-}
-
 function startGateway(): ChildProcess {
   // As bin/asepsis starts it.
   const env = { ...process.env, MALLOC_ARENA_MAX: '2', UV_THREADPOOL_SIZE: '8' };
@@ -110,51 +90,11 @@ function startGateway(): ChildProcess {
   return child;
 }
 
-interface WrkFigures {
-  readonly per_sec: number;
-  readonly p50_ms: number;
-  readonly p99_ms: number;
-  readonly errors: number;
-}
-const ms = (text: string | undefined): number => {
-  const match = /^([\d.]+)(us|ms|s)$/.exec(text ?? '');
-  return match ? Number(match[1]) * { us: 0.001, ms: 1, s: 1000 }[match[2] as 'us' | 'ms' | 's'] : Number.NaN;
-};
-async function wrk(url: string, host: string, script: string, connections = 32): Promise<WrkFigures> {
-  const args = [
-    '-t',
-    '1',
-    '-c',
-    String(connections),
-    '-d',
-    `${SECONDS}s`,
-    '--latency',
-    '-H',
-    `Host: ${host}`,
-    '-H',
-    `User-Agent: ${AGENT}`,
-    '-s',
-    script,
-    url,
-  ];
-  const child = spawnOn('other', 'wrk', args);
-  let text = '';
-  child.stdout.on('data', (chunk: Buffer) => {
-    text += chunk.toString();
-  });
-  await new Promise((resolve) => child.on('close', resolve));
-  return {
-    per_sec: Number(/Requests\/sec:\s+([\d.]+)/.exec(text)?.[1]),
-    p50_ms: ms(/50%\s+(\S+)/.exec(text)?.[1]),
-    p99_ms: ms(/99%\s+(\S+)/.exec(text)?.[1]),
-    errors: Number(/Non-2xx or 3xx responses: (\d+)/.exec(text)?.[1] ?? 0),
-  };
-}
-
 async function forwardAuthAndProxy() {
   const port = await freePort();
   const pagePort = await freePort();
   const host = 'notes.localhost';
+  const page = (at: number) => `http://127.0.0.1:${at}/page`;
   const rules = Array.from({ length: RULES - 1 }, (_, i) => ({
     paths: [`/part-${i}/**`],
     methods: ['GET', 'POST'],
@@ -178,18 +118,14 @@ async function forwardAuthAndProxy() {
   mkdirSync(join(folder, 'access'), { recursive: true });
   writeFileSync(join(folder, 'access', 'gateway.yaml'), stringify(config));
   const secrets = await prepare(host, stringify(config));
-  writeFileSync(join(folder, 'cookies'), secrets.join('\n'));
-  const script = join(folder, 'wrk.lua');
-  writeFileSync(
-    script,
-    `local cookies = {}\nfor line in io.lines("${join(folder, 'cookies')}") do cookies[#cookies + 1] = line end\nlocal i = 0\nrequest = function()\n  i = i % #cookies + 1\n  return wrk.format("GET", "/page", { ["Host"] = "${host}", ["User-Agent"] = "${AGENT}", ["Cookie"] = "asepsis-access=" .. cookies[i] })\nend\n`,
-  );
+  const script = cookieScript(folder, 'ours', host, 'asepsis-access', secrets);
   writeFileSync(join(folder, 'page'), 'x'.repeat(PAGE_BYTES));
   // The page and the proxy that ours is compared with are two processes, as ours and the page are.
-  const page = nginx('page', 'other', `server { listen 127.0.0.1:${pagePort}; root ${folder}; }`);
-  await waitForPort(pagePort, page, () => 'nginx');
+  const pages = nginx(folder, 'page', 'other', `server { listen 127.0.0.1:${pagePort}; root ${folder}; }`);
+  await waitForPort(pagePort, pages, () => 'nginx');
   const proxyPort = await freePort();
   const plain = nginx(
+    folder,
     'proxy',
     'measured',
     `upstream page { server 127.0.0.1:${pagePort}; keepalive 64; keepalive_requests 1000000; }
@@ -202,30 +138,17 @@ server { listen 127.0.0.1:${proxyPort}; location / { proxy_pass http://page; pro
   const front = await startFront('nginx', parseGatewayConfig(stringify(config), 'bench'), port);
   try {
     // Once round, so that every session has been read and its token signed; what that costs is a figure of its own.
-    const cpu = cpuOf(pid);
+    const [user, system] = cpuOf([pid]);
     let rounds = 0;
     let seen = 0;
     for (; seen < SESSIONS && rounds < ROUNDS_MAX; rounds++)
-      seen += (await wrk(`http://127.0.0.1:${port}/page`, host, script)).per_sec * SECONDS;
-    const firstCpu = cpuOf(pid) - cpu;
-    const measured = async (process: number, at: number) => {
-      const [user, system] = cpuPartsOf(process);
-      const figures = await wrk(`http://127.0.0.1:${at}/page`, host, script);
-      const [userAfter, systemAfter] = cpuPartsOf(process);
-      const requests = figures.per_sec * SECONDS;
-      const each = (ms: number) => Math.round((ms * 1000) / requests);
-      const used = userAfter - user + systemAfter - system;
-      return {
-        ...figures,
-        cpu_us_per_request: each(used),
-        kernel_us_per_request: each(systemAfter - system),
-        per_cpu_sec: Math.round((requests * 1000) / used),
-      };
-    };
-    const forward = await measured(pid, front.port);
-    const proxy = await measured(pid, port);
+      seen += (await wrk(page(port), host, script, SECONDS)).per_sec * SECONDS;
+    const firstCpu = cpuOf([pid]).reduce((sum, part) => sum + part, 0) - user - system;
+    const forward = await measured(() => [pid], page(front.port), host, script, SECONDS);
+    const proxy = await measured(() => [pid], page(port), host, script, SECONDS);
     const rss = Math.round(rssOf(pid));
-    const nginxProxy = await measured(plain.pid as number, proxyPort);
+    const lemonldap = await lemonldapFigures(pagePort, forward.per_sec, forward.per_cpu_sec);
+    const nginxProxy = await measured(() => [plain.pid as number], page(proxyPort), host, script, SECONDS);
     return {
       first_time: { sessions: Math.round(seen), cpu_us_per_request: Math.round((firstCpu * 1000) / seen) },
       forward_auth: forward,
@@ -233,36 +156,42 @@ server { listen 127.0.0.1:${proxyPort}; location / { proxy_pass http://page; pro
       nginx_proxy_16k: nginxProxy,
       proxy_of_nginx: Number((proxy.per_sec / nginxProxy.per_sec).toFixed(2)),
       proxy_of_nginx_by_cpu: Number((proxy.per_cpu_sec / nginxProxy.per_cpu_sec).toFixed(2)),
+      lemonldap,
       rss_mb: rss,
     };
   } finally {
     await front.stop();
-    for (const child of [gateway, plain, page]) {
+    for (const child of [gateway, plain, pages]) {
       child.kill('SIGTERM');
       await new Promise((resolve) => child.on('exit', resolve));
     }
   }
 }
 
-/** nginx as one process with some part of a configuration. */
-function nginx(name: string, core: 'measured' | 'other', text: string): ChildProcess {
-  const file = join(folder, `${name}.conf`);
-  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
-  writeFileSync(
-    file,
-    `${process.getuid?.() === 0 ? 'user root;' : ''}
-daemon off;
-master_process off;
-pid ${folder}/${name}.pid;
-error_log ${folder}/${name}.log;
-events { worker_connections 2048; }
-http { access_log off; ${temporary.map((one) => `${one}_temp_path ${folder}/${name}-${one};`).join(' ')}
-keepalive_requests 1000000;
-${text}
-}
-`,
+/** LemonLDAP::NG in the same place: its own sessions, one rule, the same page behind the same kind of nginx. */
+async function lemonldapFigures(pagePort: number, ours: number, oursByCpu: number) {
+  if (!hasLemonldap()) return 'not measured: its package is not installed, or this is not root';
+  const other = await startLemonldap(join(folder, 'llng'), (program, args, env) =>
+    spawnOn('measured', program, args, env),
   );
-  return spawnOn(core, 'nginx', ['-c', file, '-p', folder]);
+  const port = await freePort();
+  const front = nginx(folder, 'llng-front', 'other', other.nginx(port, pagePort));
+  try {
+    await waitForPort(port, front, () => 'nginx');
+    const script = cookieScript(folder, 'llng', other.host, 'lemonldap', other.cookies);
+    const at = `http://127.0.0.1:${port}/page`;
+    await wrk(at, other.host, script, SECONDS);
+    const figures = await measured(other.pids, at, other.host, script, SECONDS);
+    return {
+      ...figures,
+      ours_of_it: Number((ours / figures.per_sec).toFixed(1)),
+      ours_of_it_by_cpu: Number((oursByCpu / figures.per_cpu_sec).toFixed(1)),
+    };
+  } finally {
+    front.kill('SIGTERM');
+    await new Promise((resolve) => front.on('exit', resolve));
+    await other.stop();
+  }
 }
 
 /** Many open WebSockets over a hundred accounts; all of them are signed out in another process. */
@@ -420,9 +349,8 @@ try {
   const served = tools ? await forwardAuthAndProxy() : { skipped: 'nginx and wrk are needed' };
   const revoked = await revocation();
   const audited = await audit();
-  const lemonldap = 'not measured: Debian’s package needs its portal, a directory and its own virtual hosts configured';
   process.stdout.write(
-    `${JSON.stringify({ bench: 'access', seconds: SECONDS, rules: RULES, sessions: SESSIONS, load: loadavg()[0], ...served, revocation: revoked, audit: audited, lemonldap })}\n`,
+    `${JSON.stringify({ bench: 'access', seconds: SECONDS, rules: RULES, sessions: SESSIONS, load: loadavg()[0], ...served, revocation: revoked, audit: audited })}\n`,
   );
 } finally {
   rmSync(folder, { recursive: true, force: true });

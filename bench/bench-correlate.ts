@@ -76,17 +76,44 @@ async function memory() {
   const used = process.cpuUsage(cpu);
   const bytes = collect() - before;
   const { groups, bytes: estimate } = engine.stats();
-  const started = performance.now();
-  const snapshot = engine.snapshot();
-  const snapshotMs = performance.now() - started;
+  const portions = portioned(engine);
   return {
     entities: groups,
     mb: Math.round(bytes / 1e6),
     estimate_mb: Math.round(estimate / 1e6),
     bytes_group: Math.round(bytes / groups),
     cpu_us_event: Math.round((used.user + used.system) / (ENTITIES / 50)) / 100,
-    snapshot_mb: Math.round(snapshot.length / 1e6),
-    snapshot_ms: Math.round(snapshotMs),
+    ...portions,
+  };
+}
+
+/** A snapshot as the pipeline takes it: portions of 10 ms between blocks of 500 events. */
+function portioned(engine: Awaited<ReturnType<typeof engineOf>>) {
+  let longestMs = 0;
+  let sumMs = 0;
+  let portions = 0;
+  const timed = <T>(work: () => T): T => {
+    const started = performance.now();
+    const result = work();
+    const ms = performance.now() - started;
+    longestMs = Math.max(longestMs, ms);
+    sumMs += ms;
+    return result;
+  };
+  const snapshot = timed(() => engine.beginSnapshot());
+  for (let complete = false; !complete; portions++) {
+    complete = timed(() => snapshot.step(10));
+    for (let i = 0; i < 500; i++) {
+      const n = portions * 500 + i;
+      engine.feed(failure(T0 + (2 * ENTITIES + n) / 10, addressOf((n * 7919) % ENTITIES), `user${n % 500}`));
+    }
+  }
+  const pieces = timed(() => snapshot.pieces());
+  return {
+    snapshot_mb: Math.round(pieces.reduce((sum, piece) => sum + piece.length, 0) / 1e6),
+    snapshot_ms: Math.round(sumMs),
+    snapshot_portions: portions,
+    snapshot_longest_pause_ms: Math.round(longestMs),
   };
 }
 

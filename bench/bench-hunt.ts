@@ -10,7 +10,7 @@ import { parseArgs } from 'node:util';
 import { openArchiveReader, openArchiveWriter } from '../src/archive/index.ts';
 import { createRandom } from '../src/archive/testing/sample-events.ts';
 import type { DecodedEvent, SourceId } from '../src/core/index.ts';
-import { huntIndicators } from '../src/detection/detection-hunt-run.ts';
+import { huntIndicators } from '../src/detection/detection-hunt-indicators.ts';
 import type { IndicatorRecord } from '../src/detection/indicators/indicator-import.ts';
 import { buildIndicators, openIndicators } from '../src/detection/indicators/indicator-set.ts';
 import { readIndicator } from '../src/detection/indicators/indicator-value.ts';

@@ -21,7 +21,10 @@ const NEEDED = {
   nginx: 'nginx-light',
   openssl: 'openssl',
 };
+const MODULES = `/usr/lib/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu/rsyslog`;
 const PEERS = {
+  [`${MODULES}/lmnsd_gtls.so`]: 'rsyslog-gnutls',
+  [`${MODULES}/omelasticsearch.so`]: 'rsyslog-elasticsearch',
   storescu: 'dcmtk',
   nmap: 'nmap',
   sslscan: 'sslscan',
@@ -72,7 +75,9 @@ const PEERS = {
   pg_createcluster: 'postgresql',
 };
 const PATHS = [...(process.env.PATH ?? '').split(':'), '/usr/sbin', '/sbin', '/usr/local/sbin'];
-const has = (program) => PATHS.some((path) => path && existsSync(join(path, program)));
+/** Modules of a program have no command: they are named by their file. */
+const has = (program) =>
+  program.startsWith('/') ? existsSync(program) : PATHS.some((path) => path && existsSync(join(path, program)));
 const root = process.getuid?.() === 0;
 const missingOf = (programs) =>
   Object.entries(programs)

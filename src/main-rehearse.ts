@@ -1,10 +1,11 @@
 /** `asepsis rehearse`: a desk on a data folder of its own, and a generated hospital that is attacked through the real listeners. */
 
 import { randomBytes } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { takeAccessExports } from './access/index.ts';
 import { createToken } from './api/index.ts';
-import { AsepsisError, systemClock, type Terminal } from './core/index.ts';
+import { AsepsisError, type Store, systemClock, type Terminal } from './core/index.ts';
 import {
   announce,
   EXERCISE_CAPTURES,
@@ -15,6 +16,7 @@ import {
 } from './main-serve.ts';
 import { takeFeedText } from './patching/index.ts';
 import {
+  accessExports,
   createHospital,
   createRandom,
   exerciseAdvisories,
@@ -72,6 +74,11 @@ export async function rehearse(o: RehearseOptions, terminal: Terminal): Promise<
     }).catch((error: unknown) => {
       if (!stop.signal.aborted) terminal.say(error instanceof Error ? error.message : String(error));
     });
+    handOverAccounts(dataDir, running.store, accessExports(hospital, createRandom(o.seed), systemClock.now())).catch(
+      (error: unknown) => {
+        if (!stop.signal.aborted) terminal.say(`The exercise’s accounts were not read: ${String(error)}`);
+      },
+    );
     const sending = sendRehearsal(
       night(hospital, random, { perSec: o.rate, attackAtMs: ATTACK_AT_MS, attackEveryMs: ATTACK_EVERY_MS }),
       {
@@ -96,4 +103,15 @@ export async function rehearse(o: RehearseOptions, terminal: Terminal): Promise<
     stop.abort();
     await running.close();
   }
+}
+
+/** The exports are files, as for everybody who runs the audit, and stay where they can be looked at. */
+async function handOverAccounts(dataDir: string, store: Store, files: ReadonlyMap<string, string>): Promise<void> {
+  const folder = join(dataDir, 'exercise-access');
+  for (const [name, text] of files) {
+    const file = join(folder, name);
+    await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+    await writeFile(file, text, { mode: 0o600 });
+  }
+  await takeAccessExports(store, [folder], { nowMs: systemClock.now(), exercise: true });
 }

@@ -28,7 +28,7 @@ export interface MissingView {
 
 const rank = (account: Account): number => (account.privileged ? 0 : 2) + (account.external ? 0 : 1);
 
-export function createMissing(store: Store, clock: { now(): number }) {
+export function createMissing(store: Store, clock: { now(): number }, exercise: boolean) {
   let cached: { atMs: number; view: MissingView } | null = null;
   return async (): Promise<MissingView> => {
     if (cached !== null && clock.now() - cached.atMs < CACHE_MS) return cached.view;
@@ -37,10 +37,7 @@ export function createMissing(store: Store, clock: { now(): number }) {
     let after: string | null = null;
     let seen = 0;
     do {
-      const page = await store.accounts.list(
-        { exercise: false },
-        after === null ? { limit: PAGE } : { limit: PAGE, after },
-      );
+      const page = await store.accounts.list({ exercise }, after === null ? { limit: PAGE } : { limit: PAGE, after });
       for (const account of page.items) {
         const one = services.get(account.service) ?? {
           service: account.service,

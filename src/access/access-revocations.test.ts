@@ -23,6 +23,17 @@ test('each revocation ends the sessions of its account once, whatever way the na
     await put('c', 30, 'bo@hospital.example');
     await endRevoked({ store }, gateway);
     expect(ended).toEqual(['ada', 'bo']);
+    // In the same millisecond as one that was seen, and a little before it: neither is lost, and nothing comes twice.
+    await put('d', 30, 'cy');
+    await put('e', 25, 'di');
+    await endRevoked({ store }, gateway);
+    await endRevoked({ store }, gateway);
+    expect(ended.toSorted()).toEqual(['ada', 'bo', 'cy', 'di']);
+    // More than a page of them at once.
+    for (let i = 0; i < 450; i++) await put(`many${i}`, 300_000, `person${i}`);
+    await endRevoked({ store }, gateway);
+    await endRevoked({ store }, gateway);
+    expect(ended).toHaveLength(454);
   } finally {
     await store.close();
     await rm(folder, { recursive: true, force: true });

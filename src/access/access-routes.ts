@@ -91,7 +91,7 @@ const time = (ms: number | null) => (ms === null ? null : rfc3339(ms));
 export function accessRoutes(held: HeldGateway) {
   return async (app: TypedApp, services: RoomServices): Promise<void> => {
     const { store, clock } = services;
-    const missing = createMissing(store, clock ?? { now: () => Date.now() });
+    const missing = createMissing(store, clock ?? { now: () => Date.now() }, services.exercise);
     const gateway = (): Gateway => {
       if (held.current === null)
         throw new AsepsisError('NOT_FOUND', 'There is no access gateway in this installation.');

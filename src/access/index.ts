@@ -7,6 +7,7 @@ import { accessRound } from './access-round.ts';
 import { accessRoutes } from './access-routes.ts';
 
 export { accessCommands } from './access-commands.ts';
+export { takeExports as takeAccessExports } from './audit/index.ts';
 
 export function createAccess(o: { store: Store; clock: Clock }): Room {
   const held: HeldGateway = { current: null };

@@ -307,13 +307,18 @@ export function deskAssets(deps: DeskDeps): FastifyPluginAsyncTypebox {
         schema: {
           summary: 'Accounts and whether a second factor protects them',
           tags: ['assets'],
-          querystring: Type.Object({ ...PageQuery.properties, service: optionalText(), text: optionalText() }),
+          querystring: Type.Object({
+            ...PageQuery.properties,
+            service: optionalText(),
+            second_factor: Type.Optional(AccountSchema.properties.second_factor),
+            text: optionalText(),
+          }),
           response: { 200: pageOf(AccountSchema) },
         },
       },
       async ({ query }) => {
         const page = await deps.store.accounts.list(
-          given({ text: query.text, service: query.service }),
+          given({ text: query.text, service: query.service, second_factor: query.second_factor }),
           pageRequest(query),
         );
         return { items: [...page.items], next: page.next };

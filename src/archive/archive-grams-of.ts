@@ -64,7 +64,7 @@ async function ofSealed(duck: Duck, dir: string, entry: FileEntry): Promise<Uint
   const bytes = await readFile(join(dir, indexName(entry.file))).catch(() => null);
   const index = bytes === null ? null : decodeIndex(bytes);
   if (bytes !== null && index !== null && typeof index !== 'number') {
-    const grams = bytes.subarray(index.gramsAt, index.end);
+    const grams = bytes.subarray(index.gramsAt, index.keysAt);
     if (isGramsSize(grams.length)) return grams;
   }
   return ofText(duck, join(dir, entry.file));

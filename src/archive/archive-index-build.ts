@@ -1,12 +1,16 @@
 /** Makes the side index of a file that was just written, with DuckDB: what is in it, when, and how often. */
 
+import { createKeyScan } from '../core/index.ts';
 import { type Duck, parquetTable } from './archive-duckdb.ts';
 import { foldGrams } from './archive-grams.ts';
 import { bloomAdd, createBloom, encodeIndex, INDEXED_COLUMNS, MINUTES_MAX, SAME_MAX } from './archive-index.ts';
+import { createKeys } from './archive-keys.ts';
 import { createPostings, type PostingsBuilder } from './archive-postings.ts';
 
 /** Values by minute of one column that are kept; a file with more answers only whether a value may be in it. */
 const PAIRS_MAX = 600_000;
+/** Indexed columns in which indicators stand; `host` is who tells. */
+const OBSERVED = new Set<string>(INDEXED_COLUMNS.filter((column) => column !== 'host'));
 const NO_POSTINGS = createPostings(INDEXED_COLUMNS).finish().length;
 
 export interface FileSpan {
@@ -33,7 +37,10 @@ export async function indexFile(
   const same = await duck.rows(
     `SELECT DISTINCT fields_same FROM ${table} WHERE fields_same IS NOT NULL LIMIT ${SAME_MAX + 1}`,
   );
-  const { bloom, posted, postings } = await valuesOf(duck, table, columns);
+  const keys = createKeys();
+  const note = createKeyScan(keys.add);
+  const { bloom, posted, postings } = await valuesOf(duck, table, columns, note);
+  await noteTexts(duck, table, columns, note);
   const index = encodeIndex({
     minutes: minutes.length > MINUTES_MAX ? null : minutes.map((row) => [Number(row[0]), Number(row[1])] as const),
     same: same.length > SAME_MAX ? null : same.map((row) => String(row[0])).sort(),
@@ -42,6 +49,7 @@ export async function indexFile(
     bloom,
     postings: postings.length === NO_POSTINGS ? Buffer.alloc(0) : postings,
     grams: foldGrams(grams),
+    keys: keys.finish(),
   });
   return { span: { rows, time: [timeMin, timeMax], seq: [seqMin, seqMax] }, index };
 }
@@ -66,7 +74,12 @@ interface Values {
 }
 
 /** All different values of the indexed columns, in lower case, with their minutes. */
-async function valuesOf(duck: Duck, table: string, columns: readonly string[]): Promise<Values> {
+async function valuesOf(
+  duck: Duck,
+  table: string,
+  columns: readonly string[],
+  note: (text: string) => void,
+): Promise<Values> {
   const postings = createPostings(INDEXED_COLUMNS);
   const posted: string[] = [];
   const large: string[] = [];
@@ -85,18 +98,42 @@ async function valuesOf(duck: Duck, table: string, columns: readonly string[]): 
   }
   const bloom = createBloom(count);
   for (const [i, column] of INDEXED_COLUMNS.entries())
-    for (const value of postings.values(i)) bloomAdd(bloom, column, value);
+    for (const value of postings.values(i)) {
+      bloomAdd(bloom, column, value);
+      if (OBSERVED.has(column)) note(value);
+    }
   for (const column of large) {
     await eachChunk(
       duck,
       `SELECT DISTINCT lower("${column}") FROM ${table} WHERE "${column}" IS NOT NULL`,
       ([texts]) => {
-        for (const text of texts ?? []) bloomAdd(bloom, column, String(text));
+        for (const text of texts ?? []) {
+          bloomAdd(bloom, column, String(text));
+          if (OBSERVED.has(column)) note(String(text));
+        }
         return true;
       },
     );
   }
   return { bloom, posted, postings: postings.finish() };
+}
+
+/** What stands in the columns that are not indexed by value; a path belongs to the host beside it. */
+async function noteTexts(
+  duck: Duck,
+  table: string,
+  columns: readonly string[],
+  note: (text: string) => void,
+): Promise<void> {
+  const host = columns.includes('domain') ? `CASE WHEN url LIKE '/%' THEN coalesce("domain", '') ELSE '' END || ` : '';
+  const texts = { url: `${host}url`, command_line: 'command_line' };
+  for (const [column, sql] of Object.entries(texts)) {
+    if (!columns.includes(column)) continue;
+    await eachChunk(duck, `SELECT DISTINCT ${sql} FROM ${table} WHERE "${column}" IS NOT NULL`, ([values]) => {
+      for (const text of values ?? []) note(String(text));
+      return true;
+    });
+  }
 }
 
 /** How many different values the column has; null when that is too much to keep. */

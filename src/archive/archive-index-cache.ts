@@ -15,10 +15,13 @@ export interface IndexCache {
   minutesOf(entry: FileEntry, column: string, value: string): Promise<Minutes | null>;
   /** The pieces of words in the file's raw records; null when the index does not say. */
   gramsOf(entry: FileEntry): Promise<Uint8Array | null>;
+  /** The keys of observables in the file; null when the index does not say. */
+  keysOf(entry: FileEntry): Promise<Uint8Array | null>;
 }
 
 const BYTES_MAX = 64 * 1024 * 1024;
-/** Postings of one bucket; more than a large file has, and a bound for bytes that make no sense. */
+/** More than a large file has of keys, and of postings in one bucket: bounds for bytes that make no sense. */
+const KEYS_BYTES_MAX = 32 * 1024 * 1024;
 const BUCKET_BYTES_MAX = 8 * 1024 * 1024;
 
 async function readSome(handle: FileHandle, at: number, length: number): Promise<Buffer | null> {
@@ -96,8 +99,14 @@ export function createIndexCache(dir: string): IndexCache {
     },
     async gramsOf(entry) {
       const index = await get(entry);
-      if (index === null || !isGramsSize(index.end - index.gramsAt)) return null;
-      return withFile(entry, (handle) => readSome(handle, index.gramsAt, index.end - index.gramsAt));
+      if (index === null || !isGramsSize(index.keysAt - index.gramsAt)) return null;
+      return withFile(entry, (handle) => readSome(handle, index.gramsAt, index.keysAt - index.gramsAt));
+    },
+    async keysOf(entry) {
+      const index = await get(entry);
+      const length = index === null ? 0 : index.end - index.keysAt;
+      if (index === null || length === 0 || length > KEYS_BYTES_MAX) return null;
+      return withFile(entry, (handle) => readSome(handle, index.keysAt, length));
     },
   };
 }

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type ArchiveReader, toEventRecord } from '../core/index.ts';
 import { createGrams, foldGrams, gramsAdd, gramsMayHave, gramsUnite } from './archive-grams.ts';
 import { decodeIndex, encodeIndex, FANOUT_BYTES } from './archive-index.ts';
+import { createKeys, keysAmong } from './archive-keys.ts';
 import { bucketSpan, createPostings, minutesIn } from './archive-postings.ts';
 import { parseQuery } from './archive-query.ts';
 import { openArchiveReader } from './archive-reader.ts';
@@ -185,11 +186,37 @@ test('pieces of words never miss a text that is there, folded and united too', (
   expect(gramsMayHave(foldGrams(grams), 'mimikatz')).toBe(false);
 });
 
+test('keys that were added are there, others are not, and damaged bytes say nothing', () => {
+  const key = fc.oneof(
+    fc.integer({ min: 0, max: 0xffff_ffff }),
+    fc.constantFrom(0, 1, 127, 128, 0x8000_0000, 0xffff_ffff),
+  );
+  fc.assert(
+    fc.property(fc.array(key), fc.array(key), (added, asked) => {
+      const keys = createKeys();
+      for (const one of [...added, ...added]) keys.add(one);
+      const bytes = keys.finish();
+      const wanted = Uint32Array.from(new Set([...asked, ...added.slice(0, 3)])).sort();
+      const has = new Set(added);
+      expect(keysAmong(bytes, wanted)).toEqual({ held: [...wanted].filter((one) => has.has(one)), count: has.size });
+      expect(keysAmong(bytes.subarray(0, -1), wanted)).toBeNull();
+    }),
+  );
+  const many = createKeys();
+  for (let i = 0; i < 200_000; i++) many.add((i * 7919) % 100_003);
+  expect(keysAmong(many.finish(), Uint32Array.of(7, 200_000))).toEqual({ held: [7], count: 100_003 });
+});
+
 test('an index of the first version is read as one that knows less', () => {
   const bloom = new Uint8Array(64);
   const first = Buffer.concat([Buffer.from('{"version":1,"minutes":[[1,2]],"same":[],"bytes":64}\n'), bloom]);
   expect(decodeIndex(first)).toMatchObject({ minutes: [[1, 2]], columns: null, posted: [], fanout: null });
   const parts = { minutes: null, same: null, columns: ['raw'], posted: ['user'], bloom };
-  const second = encodeIndex({ ...parts, postings: createPostings(['user']).finish(), grams: new Uint8Array(1024) });
+  const more = {
+    postings: createPostings(['user']).finish(),
+    grams: new Uint8Array(1024),
+    keys: createKeys().finish(),
+  };
+  const second = encodeIndex({ ...parts, ...more });
   expect(decodeIndex(second)).toMatchObject({ columns: ['raw'], posted: ['user'], end: second.length });
 });

@@ -32,9 +32,10 @@ export interface SideIndex {
   readonly posted: readonly string[];
   /** Where the buckets of the postings begin; null without postings. */
   readonly fanout: Buffer | null;
-  /** Places in the index file: where the postings and the pieces of words begin, and its end. */
+  /** Places in the index file: where the postings, the pieces of words and the keys begin, and its end. */
   readonly postingsAt: number;
   readonly gramsAt: number;
+  readonly keysAt: number;
   readonly end: number;
 }
 
@@ -42,6 +43,7 @@ export interface SideIndex {
 export interface IndexParts extends Pick<SideIndex, 'minutes' | 'same' | 'bloom' | 'columns' | 'posted'> {
   readonly postings: Uint8Array;
   readonly grams: Uint8Array;
+  readonly keys: Uint8Array;
 }
 
 export const MINUTES_MAX = 4096;
@@ -111,12 +113,12 @@ export function bloomHas(bloom: Uint8Array, column: string, value: string): bool
   return true;
 }
 
-/** One line of JSON, then the filter's bytes, the postings, the pieces of words. */
+/** One line of JSON, then the filter's bytes, the postings, the pieces of words, the keys of observables. */
 export function encodeIndex(parts: IndexParts): Buffer {
-  const { minutes, same, columns, posted, bloom, postings, grams } = parts;
-  const sizes = { bytes: bloom.length, postings: postings.length, grams: grams.length };
-  const head = { version: 2, minutes, same, columns, posted, ...sizes };
-  return Buffer.concat([Buffer.from(`${JSON.stringify(head)}\n`), bloom, postings, grams]);
+  const { minutes, same, columns, posted, bloom, postings, grams, keys } = parts;
+  const sizes = { bytes: bloom.length, postings: postings.length, grams: grams.length, keys: keys.length };
+  const head = { version: 3, minutes, same, columns, posted, ...sizes };
+  return Buffer.concat([Buffer.from(`${JSON.stringify(head)}\n`), bloom, postings, grams, keys]);
 }
 
 interface Head extends Pick<SideIndex, 'minutes' | 'same'> {
@@ -124,6 +126,8 @@ interface Head extends Pick<SideIndex, 'minutes' | 'same'> {
   /** Absent in version 1, like what follows. */
   readonly postings?: number;
   readonly grams?: number;
+  /** Absent in version 2. */
+  readonly keys?: number;
   readonly columns?: readonly string[] | null;
   readonly posted?: readonly string[];
 }
@@ -146,6 +150,7 @@ export function decodeIndex(bytes: Buffer): SideIndex | number | null {
     const postings = head.postings ?? 0;
     const postingsAt = line + 1 + size;
     const gramsAt = postingsAt + postings;
+    const keysAt = gramsAt + (head.grams ?? 0);
     const needed = postingsAt + (postings === 0 ? 0 : FANOUT_BYTES);
     if (bytes.length < needed) return needed;
     return {
@@ -157,7 +162,8 @@ export function decodeIndex(bytes: Buffer): SideIndex | number | null {
       fanout: postings === 0 ? null : Buffer.from(bytes.subarray(postingsAt, needed)),
       postingsAt,
       gramsAt,
-      end: gramsAt + (head.grams ?? 0),
+      keysAt,
+      end: keysAt + (head.keys ?? 0),
     };
   } catch {
     return null;

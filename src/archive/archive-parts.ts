@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { type ArchiveParts, type EventRecord, type PartCondition, parseEventId } from '../core/index.ts';
 import { timestamp } from './archive-duckdb.ts';
 import { bloomHas, INDEXED_COLUMNS } from './archive-index.ts';
+import { keysAmong } from './archive-keys.ts';
 import type { FileEntry } from './archive-manifest.ts';
 import { recordOf, SELECT_LIST } from './archive-rows.ts';
 import { type ArchiveView, tableOf } from './archive-search.ts';
@@ -35,6 +36,12 @@ function compile(condition: PartCondition, values: (string | number)[]): string 
     case 'raw': {
       const texts = condition.texts.map((text) => `contains(lower("raw"), ${bind(text.toLowerCase())})`);
       return `("raw" = '' OR ${texts.join(' OR ')})`;
+    }
+    case 'contains': {
+      const texts = condition.texts.map(
+        (text) => `contains(lower("${condition.column}"), ${bind(text.toLowerCase())})`,
+      );
+      return texts.length === 0 ? 'false' : `(${texts.join(' OR ')})`;
     }
     case 'column':
       if (condition.values.length === 0) return 'false';
@@ -68,6 +75,12 @@ export function createArchiveParts(streamId: string, withView: WithView): Archiv
         const index = await view.indexes.get(entry);
         return index === null ? values : values.filter((value) => bloomHas(index.bloom, column, value.toLowerCase()));
       }),
+    among: (part, keys) =>
+      withView(async (view) => {
+        const entry = partOf(view, part);
+        const bytes = entry === undefined ? null : await view.indexes.keysOf(entry);
+        return bytes === null ? null : keysAmong(bytes, keys);
+      }),
     distinct: (parts, column, limit, signal) =>
       withView(async (view) => {
         const entries = entriesOf(view, parts);
@@ -91,15 +104,21 @@ export function createArchiveParts(streamId: string, withView: WithView): Archiv
           wheres.push(`("time", seq, idx) > (${place}, ${after.seq}, ${after.index})`);
         }
         const limit = Math.max(1, Math.min(BATCH_MAX, Math.trunc(range.limit)));
-        const ordered = `WHERE ${wheres.join(' AND ')} ORDER BY ${OLDEST_FIRST} LIMIT ${limit}`;
         let files = entries;
         if (condition !== null) {
-          // Mostly nothing matches: which files hold something is asked of the condition's columns alone.
-          const sql = `SELECT DISTINCT filename FROM ${named(view, entries)} WHERE ${wheres.join(' AND ')}`;
-          const names = new Set((await view.pool.rows(sql, values, signal)).map((row) => String(row[0])));
+          // Mostly little matches: in which files and when is asked of the condition's columns alone.
+          const sql = `SELECT filename, epoch_us(min("time")), epoch_us(max("time")) FROM ${named(view, entries)} WHERE ${wheres.join(' AND ')} GROUP BY filename`;
+          const found = await view.pool.rows(sql, values, signal);
+          if (found.length === 0) return [];
+          const names = new Set(found.map((row) => String(row[0])));
           files = entries.filter((entry) => names.has(join(view.dir, entry.file)));
-          if (files.length === 0) return [];
+          const [from, to] = [found.map((row) => Number(row[1])), found.map((row) => Number(row[2]))];
+          wheres.push(
+            `"time" >= make_timestamp(${Math.min(...from)}::BIGINT)`,
+            `"time" <= make_timestamp(${Math.max(...to)}::BIGINT)`,
+          );
         }
+        const ordered = `WHERE ${wheres.join(' AND ')} ORDER BY ${OLDEST_FIRST} LIMIT ${limit}`;
         const sql = `SELECT ${SELECT_LIST} FROM ${tableOf(view, files)} ${ordered}`;
         return (await view.pool.rows(sql, values, signal)).map((row) => recordOf(streamId, row));
       }),

@@ -24,6 +24,8 @@ const KEYS = [
   'tab',
   'next',
   'actor',
+  'service',
+  'factor',
 ] as const;
 type FilterKey = (typeof KEYS)[number];
 export type Filters = { [K in FilterKey]?: string };

@@ -58,6 +58,8 @@ export type PartCondition =
   | { readonly t: 'and' | 'or'; readonly of: readonly PartCondition[] }
   /** The record holds one of the texts, whatever its case; records that were not kept as text count as holding it. */
   | { readonly t: 'raw'; readonly texts: readonly string[] }
+  /** The column holds one of the texts, whatever its case. */
+  | { readonly t: 'contains'; readonly column: NormalisedColumn; readonly texts: readonly string[] }
   | { readonly t: 'column'; readonly column: NormalisedColumn; readonly values: readonly string[] };
 
 /** The archive part by part: for work over years that asks for distinct values instead of rows, and goes on after a break. */
@@ -66,6 +68,12 @@ export interface ArchiveParts {
   list(fromMs: number, toMs: number): Promise<readonly ArchivePart[]>;
   /** Those of the values that the part may hold in that column: what its side index rules out is left out. */
   held(part: string, column: NormalisedColumn, values: readonly string[]): Promise<readonly string[]>;
+  /**
+   * Which of the observables' numbers (`keysOfObservable`, ascending) the part has, and how many different ones it has in
+   * all; null when its side index does not say. What it has not stands in none of its columns for addresses, names, URLs,
+   * command lines, digests and accounts.
+   */
+  among(part: string, keys: Uint32Array): Promise<{ readonly held: readonly number[]; readonly count: number } | null>;
   /** The different texts of a column in some parts, at most `limit`; null when one of them is gone. */
   distinct(
     parts: readonly string[],

@@ -75,8 +75,20 @@ export function parseCidr(text: string): Cidr | null {
   return { text, words, bits: Number(length) };
 }
 
+let lastText = '';
+let lastWords: readonly number[] | null = null;
+
+/** Rules ask about the same address with a dozen networks: it is read once. */
+function wordsOf(text: string): readonly number[] | null {
+  if (text !== lastText) {
+    lastWords = parseAddress(text);
+    lastText = text;
+  }
+  return lastWords;
+}
+
 export function inCidr(text: string, cidr: Cidr): boolean {
-  const words = parseAddress(text);
+  const words = wordsOf(text);
   if (!words || words.length !== cidr.words.length) return false;
   for (let i = 0, left = cidr.bits; left > 0; i++, left -= 16) {
     const mask = left >= 16 ? 0xffff : (0xffff << (16 - left)) & 0xffff;

@@ -15,6 +15,7 @@ export * from './errors.ts';
 export * from './event.ts';
 export * from './ids.ts';
 export * from './limits.ts';
+export * from './observable-keys.ts';
 export * from './observable-scan.ts';
 export * from './records.ts';
 export * from './room-port.ts';

@@ -180,7 +180,10 @@ export interface AssetStore {
 export interface AccountStore {
   upsert(accounts: readonly Account[]): Promise<void>;
   get(id: AccountId): Promise<Account | null>;
-  list(filter: { text?: string; service?: string; exercise?: boolean }, page: PageRequest): Promise<Page<Account>>;
+  list(
+    filter: { text?: string; service?: string; second_factor?: Account['second_factor']; exercise?: boolean },
+    page: PageRequest,
+  ): Promise<Page<Account>>;
   count(filter: { second_factor?: Account['second_factor']; exercise?: boolean }): Promise<number>;
 }
 

@@ -5,17 +5,23 @@ export interface Writer {
   float(value: number): void;
   text(value: string): void;
   raw(value: Uint8Array): void;
+  /** What was written, in pieces: state of a hundred megabytes is never copied as a whole. */
+  pieces(): readonly Uint8Array[];
   bytes(): Uint8Array;
 }
 
+const PIECE_BYTES_MIN = 4096;
+const PIECE_BYTES_MAX = 1 << 20;
+
 export function createWriter(): Writer {
-  let buffer = Buffer.allocUnsafe(1 << 16);
+  const full: Uint8Array[] = [];
+  let buffer = Buffer.allocUnsafe(PIECE_BYTES_MIN);
   let at = 0;
   const room = (more: number): void => {
     if (at + more <= buffer.length) return;
-    const bigger = Buffer.allocUnsafe(Math.max(buffer.length * 2, at + more));
-    buffer.copy(bigger, 0, 0, at);
-    buffer = bigger;
+    if (at > 0) full.push(buffer.subarray(0, at));
+    buffer = Buffer.allocUnsafe(Math.max(Math.min(buffer.length * 2, PIECE_BYTES_MAX), more));
+    at = 0;
   };
   /** Seven bits a byte, the lowest first (LEB128); numbers up to 2^53. */
   const number = (value: number): void => {
@@ -44,7 +50,8 @@ export function createWriter(): Writer {
       buffer.set(value, at);
       at += value.length;
     },
-    bytes: () => new Uint8Array(buffer.subarray(0, at)),
+    pieces: () => [...full, buffer.subarray(0, at)],
+    bytes: () => new Uint8Array(Buffer.concat([...full, buffer.subarray(0, at)])),
   };
 }
 

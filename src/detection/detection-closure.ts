@@ -76,9 +76,8 @@ export function compileExpr(expr: Expr, fields: FieldCache, normFirst: boolean):
 /** Lists from this length on are searched at once instead of text by text. */
 const LIST_MIN = 12;
 
-/** One search for a long list of texts; null when a pattern with wildcards inside is among them, or the list is short. */
-function listCheck(tests: readonly TextTest[]): ((value: string) => boolean) | null {
-  if (tests.length < LIST_MIN || !tests.every(isListable)) return null;
+/** One search for a long list of texts. */
+function listCheck(tests: readonly TextTest[]): (value: string) => boolean {
   let find: ((value: string) => boolean) | null = null;
   return (value) => {
     find ??= createAnyScan(tests.map(tiedText));
@@ -121,14 +120,14 @@ function compileOr(of: readonly Expr[], fields: FieldCache, normFirst: boolean):
     group.tests.push(part.test);
     merged.set(key, group);
   }
-  for (const { slot, cased, tests } of merged.values()) {
+  for (const { slot, cased, tests: all } of merged.values()) {
     const read = cased ? fields.text : fields.lower;
-    const equal = tests[0]?.mode === 'equals';
-    const listed = cased || equal ? null : listCheck(tests);
-    if (listed) {
-      parts.push({ effort: 12, holds: over(fields.text, slot, listed) });
-      continue;
-    }
+    const equal = all[0]?.mode === 'equals';
+    const listable = cased || equal ? [] : all.filter(isListable);
+    const listed = listable.length >= LIST_MIN;
+    if (listed) parts.push({ effort: 12, holds: over(fields.text, slot, listCheck(listable)) });
+    const tests = listed ? all.filter((one) => !isListable(one)) : all;
+    if (tests.length === 0) continue;
     const checks = tests.map(textCheck);
     const words = new Set(
       tests.map((t) => ((cased ? t.pattern : lowerPattern(t.pattern))[0] as string | undefined) ?? ''),

@@ -104,3 +104,54 @@ test('random rules over random events: prefiltered and plain agree', () => {
     { numRuns: 1500 },
   );
 });
+
+test('plans that learned from candidates in vain find the same', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.tuple(logsource, expr), { minLength: 2, maxLength: 8 }),
+      fc.array(event, { minLength: 2, maxLength: 6 }),
+      (list, events) => {
+        const rules = list.map(
+          ([source, e], i) =>
+            ({ kind: 'detection', id: `r${i}`, logsource: source, expr: e }) as unknown as DetectionRule,
+        );
+        const matcher = createMatcher(rules);
+        const wanted = events.map((one) => plainly(rules, one));
+        // Plans learn after 64, 256 and 1,024 events of their kind.
+        for (let i = 0; i < 1100 * events.length; i++) {
+          const at = i % events.length;
+          const found = matcher.match(events[at] as DecodedEvent);
+          if (found.join() !== wanted[at]?.join()) expect([...found]).toEqual(wanted[at]);
+        }
+      },
+    ),
+    { numRuns: 60 },
+  );
+});
+
+test('a literal that brings candidates in vain gives way, and what it found is still found', () => {
+  const text = (field: string, word: string): Expr => ({
+    t: 'test',
+    field,
+    test: { kind: 'text', ...modeOf(parsePattern(`*${word}*`)), cased: false },
+  });
+  const rule = (...of: Expr[]) =>
+    ({
+      kind: 'detection',
+      id: 'r',
+      logsource: { product: 'test' },
+      expr: { t: 'and', of },
+    }) as unknown as DetectionRule;
+  const rules = [
+    rule(text('CommandLine', 'quitelongandcommon'), text('Image', 'seldom')),
+    rule(text('', 'alsolongandcommon'), text('Image', 'rare')),
+    rule(text('CommandLine', 'quitelong')),
+  ];
+  const matcher = createMatcher(rules);
+  const common = sampleEvent({ CommandLine: 'x quitelongandcommon', Image: 'a', other: 'alsolongandcommon', n: 1 });
+  const hit = sampleEvent({ CommandLine: 'x quitelongandcommon', Image: 'SELDOM rare', other: 'alsolongandcommon' });
+  for (let i = 0; i < 5000; i++) {
+    expect([...matcher.match(common)]).toEqual([2]);
+    if (i % 100 === 0) expect([...matcher.match(hit)]).toEqual([0, 1, 2]);
+  }
+});

@@ -5,18 +5,21 @@
  */
 
 import type { DecodedEvent, FieldValue, LogSource } from '../core/index.ts';
-import { createFieldCache, type FieldCache, isOneText } from './detection-fields.ts';
+import { createFieldCache, type FieldCache, isOneText, type Text } from './detection-fields.ts';
 import { DETECTION_LIMITS as LIMIT } from './detection-limits.ts';
 import {
   buildPlan,
   createPlanParts,
   fold,
   holdsAt,
+  type Keywords,
   learn,
   OTHER,
+  openScan,
   type Plan,
   type PlanRule,
   type Settled,
+  type SlotScan,
 } from './detection-plan.ts';
 import type { DetectionRule, Expr } from './detection-rule.ts';
 import {
@@ -47,8 +50,6 @@ interface Place {
 
 type ById = Map<FieldValue | undefined, Map<FieldValue | undefined, Place>>;
 
-type Keywords = NonNullable<Plan['keywords']>;
-
 /** Values from this length on are looked up in the memo before they are searched for keywords. */
 const MEMO_CHARS_MIN = 128;
 /** Numbers with at most this many digits cannot hold keywords that are longer. */
@@ -58,29 +59,54 @@ const NUMBER_MIN = 10 ** NUMBER_CHARS_MIN;
 /** Ways to a plan that are remembered by the values as events bring them; all are forgotten when there are more. */
 const WAYS_MAX = 8192;
 
+/** Texts one of which the event id has to be for the expression to be true; null where it may be any. */
+function idsIn(expr: Expr): ReadonlySet<string> | null {
+  if (expr.t === 'test') {
+    const { test } = expr;
+    if (expr.field !== 'EventID' || test.kind !== 'text' || test.mode !== 'equals') return null;
+    return new Set([((test.pattern[0] as string | undefined) ?? '').toLowerCase()]);
+  }
+  if (expr.t !== 'and' && expr.t !== 'or') return null;
+  const ids = new Set<string>();
+  for (const part of expr.of) {
+    const some = idsIn(part);
+    if (expr.t === 'and' && some !== null) return some;
+    if (expr.t === 'or' && some === null) return null;
+    for (const id of some ?? []) ids.add(id);
+  }
+  return expr.t === 'or' ? ids : null;
+}
+
+interface Vocabulary {
+  readonly ids: ReadonlySet<string>;
+  readonly channels: ReadonlySet<string>;
+  readonly sources: ReadonlySet<string>;
+  /** Of each rule: the event ids without which it cannot match, and whether event id or channel settle anything in it. */
+  readonly idsOf: readonly (ReadonlySet<string> | null)[];
+  readonly settles: readonly boolean[];
+}
+
 /** Words that some rule compares with, so that plans stay few however many different values events bring. */
-function vocabulary(rules: readonly DetectionRule[]): {
-  ids: Set<string>;
-  channels: Set<string>;
-  sources: Set<string>;
-} {
+function vocabulary(rules: readonly DetectionRule[]): Vocabulary {
   const ids = new Set<string>(KNOWN_EVENT_IDS);
   const channels = new Set<string>(KNOWN_CHANNELS);
-  const visit = (expr: Expr): void => {
-    if (expr.t === 'and' || expr.t === 'or') for (const part of expr.of) visit(part);
-    else if (expr.t === 'not') visit(expr.of);
-    else if (expr.t === 'test' && expr.test.kind === 'text' && expr.test.mode === 'equals') {
+  const visit = (expr: Expr): boolean => {
+    if (expr.t === 'and' || expr.t === 'or') return expr.of.reduce((found, part) => visit(part) || found, false);
+    if (expr.t === 'not') return visit(expr.of);
+    if (expr.t === 'const') return true;
+    if (expr.test.kind === 'text' && expr.test.mode === 'equals') {
       const text = ((expr.test.pattern[0] as string | undefined) ?? '').toLowerCase();
       if (expr.field === 'EventID') ids.add(text);
       if (expr.field === 'Channel') channels.add(text);
     }
+    return expr.field === 'EventID' || expr.field === 'Channel';
   };
   const sources = new Set<string>(['windows', ...KNOWN_SERVICES]);
-  for (const { logsource, expr } of rules) {
+  const settles = rules.map(({ logsource, expr }) => {
     for (const word of Object.values(logsource)) sources.add(word as string);
-    visit(expr);
-  }
-  return { ids, channels, sources };
+    return visit(expr);
+  });
+  return { ids, channels, sources, settles, idsOf: rules.map(({ expr }) => idsIn(expr)) };
 }
 
 /** Answers which rules want events of a kind: asked once for each log source that rules name, not for each rule. */
@@ -144,12 +170,15 @@ function createPlans(rules: readonly DetectionRule[], fields: FieldCache, quaran
     const chosen: PlanRule[] = [];
     for (const i of choose(facts)) {
       const rule = rules[i] as DetectionRule;
-      if (quarantined.has(i)) continue;
-      const expr = fold(rule.expr, settled);
+      const ids = known.idsOf[i] ?? null;
+      // An event id that the rule does not name, without a look at the rest of it.
+      if (quarantined.has(i) || (ids !== null && id !== '' && (knownId ? !ids.has(id.toLowerCase()) : isNumber)))
+        continue;
+      const expr = known.settles[i] ? fold(rule.expr, settled) : rule.expr;
       if (expr.t === 'const' && !expr.value) continue;
       chosen.push({ rule: i, expr, normFirst: readsNormalisedFirst(rule.logsource) });
     }
-    const place = { plan: buildPlan(chosen, new Map(), parts) };
+    const place = { plan: buildPlan(chosen, parts) };
     places.set(key, place);
     return place;
   };
@@ -203,6 +232,7 @@ export function createMatcher(rules: readonly DetectionRule[]): Matcher {
   const { parts } = plans;
   const found: number[] = [];
   const candidates: number[] = [];
+  const waiting: (readonly SlotScan[])[] = [];
   let generation = 0;
   let plan: Plan;
 
@@ -226,26 +256,63 @@ export function createMatcher(rules: readonly DetectionRule[]): Matcher {
     }
   };
 
-  const scanValue = (value: FieldValue | undefined, { find, memo, charsMin }: Keywords): void => {
+  const scanValue = (value: FieldValue | undefined, words: Keywords): void => {
     if (typeof value === 'string') {
-      if (value.length < charsMin) return;
-      const list = value.length < MEMO_CHARS_MIN ? find(value) : memo(value);
+      if (value.length < words.charsMin) return;
+      const list = value.length < MEMO_CHARS_MIN ? words.find(value) : words.memo(value);
       if (list.length > 0) take(list);
     } else if (typeof value === 'number') {
-      if (charsMin <= NUMBER_CHARS_MIN || !Number.isSafeInteger(value) || value >= NUMBER_MIN || value < 0)
-        scanValue(String(value), { find, memo, charsMin });
-    } else if (typeof value === 'boolean') scanValue(String(value), { find, memo, charsMin });
-    else if (value) for (const one of value) if (one !== null) scanValue(one, { find, memo, charsMin });
+      if (words.charsMin <= NUMBER_CHARS_MIN || !Number.isSafeInteger(value) || value >= NUMBER_MIN || value < 0)
+        scanValue(String(value), words);
+    } else if (typeof value === 'boolean') scanValue(String(value), words);
+    else if (value) for (const one of value) if (one !== null) scanValue(one, words);
   };
 
-  const scanKeywords = (event: DecodedEvent, keywords: Keywords): void => {
-    if (isOneText(event.raw)) {
-      scanValue(event.raw, keywords);
-      return;
+  const search = (scan: SlotScan, value: Text): void => {
+    if (value === null) return;
+    const find = scan.find ?? openScan(scan, plan);
+    if (typeof value === 'string') {
+      const list = find(value);
+      if (list.length > 0) take(list);
+    } else for (const one of value) take(find(one));
+  };
+
+  const searchUnread = (scans: readonly SlotScan[]): void => {
+    for (let i = 0; i < scans.length; i++) {
+      const scan = scans[i] as SlotScan;
+      if (!fields.has(scan.slot)) search(scan, fields.text(scan.slot));
     }
-    const { fields: original } = event;
-    for (const name in original) scanValue(original[name], keywords);
-    scanValue(event.norm.message, keywords);
+  };
+
+  /** Goes once through what the event has: asking it for all that rules could want costs more. */
+  const searchEvent = ({ fields: original, norm, raw }: DecodedEvent): void => {
+    const { ways, columns, keywords } = plan;
+    const oneText = keywords !== null && isOneText(raw);
+    const words = oneText ? null : keywords;
+    const merged = words?.merged ?? false;
+    waiting.length = 0;
+    for (const name in original) {
+      const value = original[name] as FieldValue;
+      if (value === null) continue;
+      const way = ways.get(name);
+      if (way === undefined) {
+        if (words !== null) scanValue(value, words);
+        continue;
+      }
+      if (way.first !== null) search(way.first, fields.put(way.first.slot, value));
+      if (words !== null && !(merged && way.first !== null)) scanValue(value, words);
+      if (way.later.length > 0) waiting.push(way.later);
+    }
+    for (let i = 0; i < waiting.length; i++) searchUnread(waiting[i] as readonly SlotScan[]);
+    if (columns.size > 0) {
+      for (const name in norm) {
+        const scans = columns.get(name);
+        if (scans !== undefined) searchUnread(scans);
+      }
+    }
+    searchUnread(plan.asked);
+    if (oneText) scanValue(raw, keywords);
+    else if (words !== null) scanValue(norm.message, words);
   };
 
   return {
@@ -259,13 +326,7 @@ export function createMatcher(rules: readonly DetectionRule[]): Matcher {
       if (plan.rules.length === 0) return found;
       generation = (generation + 1) >>> 0;
       candidates.length = 0;
-      for (let s = 0; s < plan.scans.length; s++) {
-        const { slot, find } = plan.scans[s] as Plan['scans'][number];
-        const value = fields.text(slot);
-        if (typeof value === 'string') take(find(value));
-        else if (value) for (const one of value) take(find(one));
-      }
-      if (plan.keywords) scanKeywords(event, plan.keywords);
+      if (plan.scans.length > 0 || plan.keywords !== null) searchEvent(event);
       for (let i = 0; i < candidates.length; i++) {
         const at = candidates[i] as number;
         if (check(at)) found.push((plan.rules[at] as PlanRule).rule);

@@ -10,7 +10,7 @@ import { hashKey } from './detection-hash.ts';
 import { DETECTION_LIMITS as LIMIT } from './detection-limits.ts';
 import { createRisk, type RiskLimits, type RiskView } from './detection-risk.ts';
 import type { DetectionRule, Rule } from './detection-rule.ts';
-import { readSnapshot, writeSnapshot } from './detection-snapshot.ts';
+import { beginSnapshot, readSnapshot, type Snapshot, writeSnapshot } from './detection-snapshot.ts';
 
 export interface EngineStats {
   /** Rules that failed while matching and were set aside, with the reason. */
@@ -60,6 +60,8 @@ export interface Engine {
    */
   finish(latestMs?: number): readonly Alert[];
   snapshot(): Uint8Array;
+  /** The state as of now, to be written bit by bit while events come; one at a time. */
+  beginSnapshot(): Snapshot;
   restore(bytes: Uint8Array): void;
   /** Switches rules off and alerts silent; holds from the next event on. */
   control(control: Control): void;
@@ -128,6 +130,16 @@ export function createEngine(rules: readonly Rule[], o: EngineOptions): Engine {
     return out;
   };
 
+  /** State that is not of groups. */
+  const besideGroups = (): Uint8Array => {
+    const writer = createWriter();
+    chain.watermark.write(writer);
+    chain.followers.write(writer);
+    if (risk) risk.write(writer);
+    else writer.number(0);
+    return writer.bytes();
+  };
+
   return {
     ruleCount: rules.length,
     feed: (event) => {
@@ -152,14 +164,8 @@ export function createEngine(rules: readonly Rule[], o: EngineOptions): Engine {
       chain.finish(latestMs ?? Number.NEGATIVE_INFINITY);
       return taken();
     },
-    snapshot: () => {
-      const writer = createWriter();
-      chain.watermark.write(writer);
-      chain.followers.write(writer);
-      if (risk) risk.write(writer);
-      else writer.number(0);
-      return writeSnapshot(chain.correlators, writer.bytes());
-    },
+    snapshot: () => writeSnapshot(chain.correlators, besideGroups()),
+    beginSnapshot: () => beginSnapshot(chain.correlators, besideGroups()),
     restore: (bytes) => {
       const read = readSnapshot(bytes, chain.correlators);
       restoreFault = read.fault;

@@ -25,20 +25,34 @@ function own(name: string): ReadField {
   return (event) => event.fields[name];
 }
 
+/** Where a rule's field is read from: original names in the order in which they are tried, and the normalised column. */
+export interface FieldSource {
+  readonly names: readonly string[];
+  readonly column: NormalisedColumn | null;
+  /** Whether the column is tried before the names. */
+  readonly columnFirst: boolean;
+  /** The time of the event itself, for the parts of a time (`event_time|hour`), where no field has that name. */
+  readonly time: boolean;
+}
+
+/** `normFirst`: a bare column name means the normalised column before the original field. */
+export function fieldSource(name: string, normFirst: boolean): FieldSource {
+  const alias = Object.hasOwn(FIELD_ALIASES, name) ? FIELD_ALIASES[name] : undefined;
+  const names = [...new Set([name, ...(alias?.fields ?? []), name.replaceAll(' ', '')])];
+  const column = isColumn(name) ? name : (alias?.column ?? null);
+  return { names, column, columnFirst: normFirst && isColumn(name), time: name === 'event_time' };
+}
+
 /** `normFirst`: a bare column name means the normalised column before the original field. */
 export function fieldReader(name: string, normFirst: boolean): ReadField {
-  const alias = Object.hasOwn(FIELD_ALIASES, name) ? FIELD_ALIASES[name] : undefined;
-  const column = isColumn(name) ? name : alias?.column;
-  const tries: ReadField[] = [own(name), ...(alias?.fields ?? []).map(own)];
-  const squeezed = name.replaceAll(' ', '');
-  if (squeezed !== name) tries.push(own(squeezed));
-  if (column) {
+  const { names, column, columnFirst, time } = fieldSource(name, normFirst);
+  const tries: ReadField[] = names.map(own);
+  if (column !== null) {
     const normalised: ReadField = (event) => event.norm[column];
-    if (normFirst && isColumn(name)) tries.unshift(normalised);
+    if (columnFirst) tries.unshift(normalised);
     else tries.push(normalised);
   }
-  // The time of the event itself, for the parts of a time (`event_time|hour`); a source's own field of that name comes first.
-  if (name === 'event_time') tries.push((event) => rfc3339(event.timeMs));
+  if (time) tries.push((event) => rfc3339(event.timeMs));
   const [first, second] = tries as [ReadField, ...ReadField[]];
   if (!second) return first;
   if (tries.length === 2) return (event) => first(event) ?? second(event);
@@ -53,10 +67,9 @@ export function fieldReader(name: string, normFirst: boolean): ReadField {
 
 /** Every original name and column from which a rule's field may be read. */
 export function fieldNames(name: string, normFirst: boolean): string[] {
-  const alias = Object.hasOwn(FIELD_ALIASES, name) ? FIELD_ALIASES[name] : undefined;
-  const column = isColumn(name) ? name : alias?.column;
-  const names = [name, ...(alias?.fields ?? []), name.replaceAll(' ', ''), ...(column ? [column] : [])];
-  return [...new Set(normFirst ? names.reverse() : names)];
+  const { names, column } = fieldSource(name, normFirst);
+  const all = [...names, ...(column === null ? [] : [column])];
+  return [...new Set(normFirst ? all.reverse() : all)];
 }
 
 export function toText(value: FieldValue | undefined): Text {
@@ -89,7 +102,13 @@ export function keywordText(event: DecodedEvent): string {
 export interface FieldCache {
   /** The slot of a name; the empty name is the keyword text. */
   readonly slot: (name: string, normFirst: boolean) => number;
+  /** Where a slot is read from; null for the keyword text. */
+  readonly source: (slot: number) => FieldSource | null;
   readonly begin: (event: DecodedEvent) => void;
+  /** Tells the value of the first of a slot's names, for who goes through the event's fields anyway. */
+  readonly put: (slot: number, value: FieldValue) => Text;
+  /** Whether the slot was read of this event. */
+  readonly has: (slot: number) => boolean;
   readonly text: (slot: number) => Text;
   readonly lower: (slot: number) => Text;
 }
@@ -97,6 +116,7 @@ export interface FieldCache {
 export function createFieldCache(): FieldCache {
   const slots = new Map<string, number>();
   const readers: ReadField[] = [];
+  const sources: (FieldSource | null)[] = [];
   const texts: Text[] = [];
   const lowers: Text[] = [];
   let textStamp = new Uint32Array(256);
@@ -125,6 +145,7 @@ export function createFieldCache(): FieldCache {
       if (known !== undefined) return known;
       const index = readers.push(name === '' ? keywordText : fieldReader(name, normFirst)) - 1;
       slots.set(key, index);
+      sources.push(name === '' ? null : fieldSource(name, normFirst));
       texts.push(null);
       lowers.push(null);
       if (index >= textStamp.length) {
@@ -133,6 +154,14 @@ export function createFieldCache(): FieldCache {
       }
       return index;
     },
+    source: (slot) => sources[slot] ?? null,
+    put: (slot, value) => {
+      textStamp[slot] = generation;
+      const known = toText(value);
+      texts[slot] = known;
+      return known;
+    },
+    has: (slot) => textStamp[slot] === generation,
     begin: (next) => {
       event = next;
       generation = (generation + 1) >>> 0;

@@ -49,6 +49,8 @@ export interface Group {
   seen: string[] | null;
   /** Arrival of the last event in seconds since `EPOCH_SEC`: idle is judged by our clock, not by the events'. */
   touchedSec: number;
+  /** Number of the last snapshot that has it, or that began before it was there. */
+  savedIn: number;
   more: GroupMore | null;
 }
 
@@ -63,7 +65,7 @@ export const toSec = (ms: number): number => Math.floor(ms / 1000) - EPOCH_SEC;
 export const detached = (text: string): string => ` ${text}`.slice(1);
 
 export function newGroup(label: string, nowMs: number): Group {
-  return { label, log: [], seen: null, touchedSec: toSec(nowMs), more: null };
+  return { label, log: [], seen: null, touchedSec: toSec(nowMs), savedIn: 0, more: null };
 }
 
 export function moreOf(group: Group): GroupMore {
@@ -189,6 +191,13 @@ function moreBytes(more: GroupMore | null, numbers: number): number {
   return 280 + state + more.alerts.length * 8 + (more.values?.size ?? 0) * 48 + (more.texts?.size ?? 0) * 96;
 }
 
+/** A snapshot that is being taken while events come. */
+export interface GroupWatcher {
+  readonly number: number;
+  /** Comes before anything in the group changes. */
+  before(key: string, group: Group): void;
+}
+
 export interface GroupTable {
   readonly size: number;
   readonly bytes: number;
@@ -199,6 +208,7 @@ export interface GroupTable {
   /** Says that a group grew or shrank by so much. */
   grew(bytes: number): void;
   entries(): IterableIterator<[string, Group]>;
+  watch(watcher: GroupWatcher | null): void;
   /** Forgets groups that `over` says are over, a bounded number at a time. */
   sweep(over: (group: Group) => boolean): void;
   /** Makes room by forgetting the groups that are idle for longest among the oldest; answers whether there was one. */
@@ -210,10 +220,12 @@ export function createGroupTable(groupsMax: number): GroupTable {
   let evicted = 0;
   let bytes = 0;
   let hand: IterableIterator<[string, Group]> | null = null;
+  let watcher: GroupWatcher | null = null;
 
   const remove = (key: string): void => {
     const group = groups.get(key);
     if (!group) return;
+    watcher?.before(key, group);
     bytes -= groupBytes(key, group);
     groups.delete(key);
   };
@@ -244,10 +256,16 @@ export function createGroupTable(groupsMax: number): GroupTable {
     get evicted() {
       return evicted;
     },
-    get: (key) => groups.get(key),
+    // Whoever asks for a group changes it.
+    get: (key) => {
+      const group = groups.get(key);
+      if (watcher !== null && group !== undefined) watcher.before(key, group);
+      return group;
+    },
     set: (key, group) => {
       remove(key);
       if (groups.size >= groupsMax) evict();
+      if (watcher !== null) group.savedIn = watcher.number;
       groups.set(key, group);
       bytes += groupBytes(key, group);
     },
@@ -256,6 +274,9 @@ export function createGroupTable(groupsMax: number): GroupTable {
       bytes += by;
     },
     entries: () => groups.entries(),
+    watch: (next) => {
+      watcher = next;
+    },
     sweep: (over) => {
       hand ??= groups.entries();
       for (let i = 0; i < LIMIT.sweepGroupsPerTick; i++) {

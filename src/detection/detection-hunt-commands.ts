@@ -5,12 +5,14 @@ import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { Command } from 'commander';
 import { type Alert, type ArchiveReader, AsepsisError, EXIT, type Terminal } from '../core/index.ts';
-import { type HuntProgress, huntIndicators, huntRules } from './detection-hunt-run.ts';
+import { huntIndicators } from './detection-hunt-indicators.ts';
+import { type HuntProgress, huntRules } from './detection-hunt-run.ts';
 import { loadRules } from './detection-load.ts';
 import { type ImportOptions, importIndicators } from './indicators/indicator-import.ts';
 import { buildIndicators, openIndicators } from './indicators/indicator-set.ts';
 import { importList, listIndicators, removeIndicators } from './indicators/indicator-store.ts';
 import { INDICATOR_TYPES, type IndicatorType } from './indicators/indicator-value.ts';
+import { PATTERNS_LOOKED_AT_MAX } from './indicators/indicator-watch.ts';
 
 export interface RetroHuntOptions {
   readonly rule?: string;
@@ -117,9 +119,11 @@ function listed(content: string, terminal: Terminal) {
   const { records, patterns, refused, refusedCount } = importIndicators(content, LIST);
   for (const { where, reason } of refused.slice(0, 5)) terminal.say(`${where}: ${reason}`);
   if (refusedCount > 5) terminal.say(`… and ${refusedCount - 5} more entries that are no indicators`);
-  if (records.length === 0) throw new AsepsisError('BAD_REQUEST', 'The list holds no indicator.');
-  if (patterns.length > 0) terminal.say(`${patterns.length} patterns are more than values and are not hunted for.`);
-  return { set: openIndicators(buildIndicators(records)), patterns: [] };
+  if (records.length + patterns.length === 0)
+    throw new AsepsisError('BAD_REQUEST', 'The list holds neither an indicator nor a pattern.');
+  const left = patterns.length - PATTERNS_LOOKED_AT_MAX;
+  if (left > 0) terminal.say(`${left} of ${patterns.length} patterns are beyond the limit and are not hunted for.`);
+  return { set: openIndicators(buildIndicators(records)), patterns };
 }
 
 async function rulesOf(file: string) {

@@ -26,7 +26,7 @@ function columnOf(field: string): NormalisedColumn | null {
 }
 
 /** The columns that a rule's expression asks for. */
-export function columnsOf(expr: Expr): NormalisedColumn[] {
+function columnsOf(expr: Expr): NormalisedColumn[] {
   const found = new Set<NormalisedColumn>();
   const visit = (part: Expr): void => {
     if (part.t === 'and' || part.t === 'or') part.of.forEach(visit);
@@ -55,7 +55,7 @@ function literalOf(test: Test): string | null {
  *
  * @param distinct the different values of each column that `columnsOf` names in one part; null where there are too many
  */
-export function conditionOf(
+function conditionOf(
   expr: Expr,
   distinct: ReadonlyMap<NormalisedColumn, readonly string[] | null>,
 ): PartCondition | null {
@@ -107,6 +107,26 @@ function testCondition(
   };
 }
 
+/**
+ * A condition that every event fulfilling one of the expressions fulfils too; null: nothing can be left out.
+ *
+ * @param distinctOf the different values of a column; null where there are too many
+ */
+export async function conditionOfAny(
+  exprs: readonly Expr[],
+  distinctOf: (column: NormalisedColumn) => Promise<readonly string[] | null>,
+): Promise<PartCondition | null> {
+  const distinct = new Map<NormalisedColumn, readonly string[] | null>();
+  for (const column of new Set(exprs.flatMap(columnsOf))) distinct.set(column, await distinctOf(column));
+  const of: PartCondition[] = [];
+  for (const expr of exprs) {
+    const condition = conditionOf(expr, distinct);
+    if (condition === null) return null;
+    of.push(condition);
+  }
+  return { t: 'or', of };
+}
+
 /** Whether no event can fulfil a condition: then the part is not opened at all. */
 export function isNever(condition: PartCondition | null): boolean {
   if (condition === null) return false;
@@ -117,6 +137,8 @@ export function isNever(condition: PartCondition | null): boolean {
       return condition.of.every(isNever);
     case 'column':
       return condition.values.length === 0;
+    case 'contains':
+      return condition.texts.length === 0;
     default:
       return false;
   }

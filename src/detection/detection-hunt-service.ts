@@ -14,7 +14,8 @@ import {
   rfc3339,
   TimeSchema,
 } from '../core/index.ts';
-import { type HuntProgress, huntIndicators, huntRules } from './detection-hunt-run.ts';
+import { huntIndicators } from './detection-hunt-indicators.ts';
+import { type HuntProgress, huntRules } from './detection-hunt-run.ts';
 import { assembleRules } from './detection-load.ts';
 import { parseRules } from './detection-parse.ts';
 import type { Rule } from './detection-rule.ts';
@@ -59,9 +60,10 @@ export function rulesFromText(text: string): Rule[] {
 }
 
 function listFromText(text: string) {
-  const { records } = importIndicators(text, { source: 'hunt', confidence: 60, untilMs: null });
-  if (records.length === 0) throw new AsepsisError('BAD_REQUEST', 'The list holds no indicator.');
-  return { set: openIndicators(buildIndicators(records)), patterns: [] };
+  const { records, patterns } = importIndicators(text, { source: 'hunt', confidence: 60, untilMs: null });
+  if (records.length + patterns.length === 0)
+    throw new AsepsisError('BAD_REQUEST', 'The list holds neither an indicator nor a pattern.');
+  return { set: openIndicators(buildIndicators(records)), patterns };
 }
 
 export interface Hunts {

@@ -55,7 +55,7 @@ export interface LiveStats extends EngineStats {
 }
 
 export interface LiveEngine {
-  readonly engine: Pick<Engine, 'feed' | 'tick' | 'snapshot' | 'restore'>;
+  readonly engine: Pick<Engine, 'feed' | 'tick' | 'beginSnapshot' | 'restore'>;
   readonly loaded: LoadedRules;
   /** Looks at the files; answers the rules when they were read again. */
   look(): Promise<LoadedRules | null>;
@@ -133,7 +133,8 @@ export async function openLiveEngine(
     engine: {
       feed: (event: DecodedEvent): readonly Alert[] => engine.feed(event),
       tick: (nowMs) => engine.tick(nowMs),
-      snapshot: () => engine.snapshot(),
+      // One that is under way when rules are read again keeps what the engine before them had counted.
+      beginSnapshot: () => engine.beginSnapshot(),
       restore: (bytes) => engine.restore(bytes),
     },
     get loaded() {

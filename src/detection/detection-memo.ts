@@ -9,16 +9,20 @@ const JUDGE_EVERY = 1024;
 const HITS_MIN = JUDGE_EVERY / 5;
 const REST = 16 * JUDGE_EVERY;
 
+const PLACES = 512;
 const NONE: readonly number[] = Object.freeze([]);
+const EMPTY_KEYS: (string | null)[] = Array.from({ length: PLACES }, () => null);
+const EMPTY_LISTS: (readonly number[])[] = Array.from({ length: PLACES }, () => NONE);
 
 export type Find = (value: string) => readonly number[];
 
 /** @param find answers for a value as it was written; its array may be used again by the next call */
-export function remember(find: Find, places = 512): Find {
-  const keys: (string | null)[] = Array.from({ length: places }, () => null);
-  const lists: (readonly number[])[] = Array.from({ length: places }, () => NONE);
+export function remember(find: Find): Find {
+  /** Own ones are made when the first value repeats: many fields never have a value twice. */
+  let keys = EMPTY_KEYS;
+  let lists = EMPTY_LISTS;
   /** What was seen once: only what comes a second time is worth a copy. */
-  const once = new Int32Array(places);
+  const once = new Int32Array(PLACES);
   let looked = 0;
   let hits = 0;
   let rest = 0;
@@ -26,8 +30,8 @@ export function remember(find: Find, places = 512): Find {
   const judge = (): void => {
     if (hits < HITS_MIN) {
       rest = REST;
-      keys.fill(null);
-      lists.fill(NONE);
+      keys = EMPTY_KEYS;
+      lists = EMPTY_LISTS;
     }
     looked = 0;
     hits = 0;
@@ -45,7 +49,7 @@ export function remember(find: Find, places = 512): Find {
     mix = Math.imul(mix ^ value.charCodeAt(length - 5 < 0 ? 0 : length - 5), 0x01000193);
     mix = Math.imul(mix ^ value.charCodeAt(length >> 1), 0x01000193);
     mix = Math.imul(mix ^ value.charCodeAt(length - (length >> 2)), 0x01000193) | 1;
-    const place = (mix >>> 16) % places;
+    const place = (mix >>> 16) % PLACES;
     if (++looked >= JUDGE_EVERY) judge();
     if (keys[place] === value) {
       hits++;
@@ -53,6 +57,10 @@ export function remember(find: Find, places = 512): Find {
     }
     const found = find(value);
     if (once[place] === mix) {
+      if (keys === EMPTY_KEYS) {
+        keys = EMPTY_KEYS.slice();
+        lists = EMPTY_LISTS.slice();
+      }
       // A copy that stands alone: a text cut out of a block of records would keep the whole block in memory.
       keys[place] = ` ${value}`.slice(1);
       lists[place] = found.length === 0 ? NONE : found.slice();

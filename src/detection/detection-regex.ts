@@ -129,9 +129,12 @@ function holds(a: Assertion, before: number, after: number): boolean {
 interface State {
   readonly core: readonly number[];
   readonly before: number;
-  /** Next state by symbol; -1 unknown, -2 matched. */
-  readonly next: Int32Array;
+  /** Next state by symbol; `UNKNOWN` until it was worked out. */
+  readonly next: State[];
 }
+
+const UNKNOWN: State = { core: [], before: -1, next: [] };
+const MATCHED: State = { core: [], before: -2, next: [] };
 
 function createMatcher(steps: readonly Step[]): (text: string) => boolean {
   const { starts, kinds, ascii } = alphabetOf(steps);
@@ -152,18 +155,17 @@ function createMatcher(steps: readonly Step[]): (text: string) => boolean {
   const asserts = steps.some((step) => step.op === 'assert');
   const stamp = new Uint32Array(steps.length);
   let generation = 0;
-  const states: State[] = [];
-  const byKey = new Map<string, number>();
-  let initial = -1;
+  const states = new Map<string, State>();
+  let initial: State | null = null;
   let restarts = 0;
 
-  const intern = (core: readonly number[], before: number): number => {
+  const intern = (core: readonly number[], before: number): State => {
     const key = `${before}:${core.join()}`;
-    const known = byKey.get(key);
+    const known = states.get(key);
     if (known !== undefined) return known;
-    const index = states.push({ core, before, next: new Int32Array(classes + 2).fill(-1) }) - 1;
-    byKey.set(key, index);
-    return index;
+    const state: State = { core, before, next: Array.from({ length: classes + 2 }, () => UNKNOWN) };
+    states.set(key, state);
+    return state;
   };
 
   /** Follows every path from the state's places; the places behind `symbol`, or null when the end was reached. */
@@ -192,22 +194,21 @@ function createMatcher(steps: readonly Step[]): (text: string) => boolean {
   const beforeOf = (symbol: number): number =>
     !asserts ? OTHER : symbol === FINAL ? NEWLINE : (kinds[symbol] ?? OTHER);
 
-  const follow = (at: number, symbol: number): number => {
-    const state = states[at] as State;
+  const follow = (state: State, symbol: number): State => {
     const core = advance(state, symbol);
-    let target = -2;
-    if (core) {
-      const before = beforeOf(symbol);
-      // Starting again from empty keeps memory bounded; the work for a character stays bounded by the steps.
-      if (states.length >= LIMIT.regexDfaStatesMax) {
-        restarts++;
-        states.length = 0;
-        byKey.clear();
-        initial = -1;
-        return intern(core, before);
-      }
-      target = intern(core, before);
+    if (!core) {
+      state.next[symbol] = MATCHED;
+      return MATCHED;
     }
+    const before = beforeOf(symbol);
+    // Starting again from empty keeps memory bounded; the work for a character stays bounded by the steps.
+    if (states.size >= LIMIT.regexDfaStatesMax) {
+      restarts++;
+      states.clear();
+      initial = null;
+      return intern(core, before);
+    }
+    const target = intern(core, before);
     state.next[symbol] = target;
     return target;
   };
@@ -241,20 +242,21 @@ function createMatcher(steps: readonly Step[]): (text: string) => boolean {
   };
 
   return (text) => {
-    if (initial < 0) initial = intern([0], asserts ? EDGE : OTHER);
-    let at = initial;
+    initial ??= intern([0], asserts ? EDGE : OTHER);
+    let state: State = initial;
     restarts = 0;
-    for (let i = 0; i < text.length; i++) {
-      const symbol = symbolAt(text, i);
-      let to = (states[at] as State).next[symbol] as number;
-      if (to === -1) to = follow(at, symbol);
-      if (to === -2) return true;
-      at = to;
-      if (restarts > RESTARTS_MAX) return simulate(text, i + 1, states[at] as State);
+    const last = text.length - 1;
+    for (let i = 0; i <= last; i++) {
+      const c = text.charCodeAt(i);
+      const symbol = c === 10 && i === last ? FINAL : c < 128 ? (ascii[c] as number) : classOf(c);
+      let to = state.next[symbol] as State;
+      if (to === UNKNOWN) to = follow(state, symbol);
+      if (to === MATCHED) return true;
+      state = to;
+      if (restarts > RESTARTS_MAX) return simulate(text, i + 1, state);
     }
-    let to = (states[at] as State).next[END] as number;
-    if (to === -1) to = follow(at, END);
-    return to === -2;
+    const end = state.next[END] as State;
+    return (end === UNKNOWN ? follow(state, END) : end) === MATCHED;
   };
 }
 

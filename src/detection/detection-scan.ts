@@ -7,7 +7,7 @@
 
 import { edgeFinder, type Finder, foreignFinder, NOT_ASCII, type Report } from './detection-finder.ts';
 import { BEGIN, END } from './detection-literal.ts';
-import { windowFinder } from './detection-skip.ts';
+import { asBytes, type WindowFinder, windowFinder } from './detection-skip.ts';
 
 export interface FieldScan {
   /**
@@ -83,17 +83,19 @@ export function createScan(literals: LiteralTable, payloadCount: number, compact
       found.push(payload);
     }
   };
-  const finders: Finder[] = [];
-  if (kinds.begins[0].length > 0) finders.push(edgeFinder(...kinds.begins, false));
-  if (kinds.ends[0].length > 0) finders.push(edgeFinder(...kinds.ends, true));
+  const edges: Finder[] = [];
+  const windows: WindowFinder[] = [];
+  if (kinds.begins[0].length > 0) edges.push(edgeFinder(...kinds.begins, false));
+  if (kinds.ends[0].length > 0) edges.push(edgeFinder(...kinds.ends, true));
   const few =
     kinds.long[0].length === 0 || kinds.short[0].length === 0 || kinds.short[0].length + kinds.long[0].length < 16;
   if (few) {
     kinds.long[0].push(...kinds.short[0]);
     kinds.long[1].push(...kinds.short[1]);
-  } else finders.push(windowFinder(...kinds.short, compact));
-  if (kinds.long[0].length > 0) finders.push(windowFinder(...kinds.long, compact));
-  if (kinds.foreign[0].length > 0) finders.push(foreignFinder(...kinds.foreign));
+  } else windows.push(windowFinder(...kinds.short, compact));
+  if (kinds.long[0].length > 0) windows.push(windowFinder(...kinds.long, compact));
+  const foreign = kinds.foreign[0].length > 0 ? foreignFinder(...kinds.foreign) : null;
+  const anywhere = windows.length > 0 || foreign !== null;
   const [singles, singlePayloads] = kinds.single;
   const lengths = new Uint8Array(256);
   for (const text of kinds.whole.keys()) lengths[Math.min(text.length, 255)] = 1;
@@ -107,7 +109,13 @@ export function createScan(literals: LiteralTable, payloadCount: number, compact
       const payloads = kinds.whole.get(value.toLowerCase());
       if (payloads) report(payloads);
     }
-    for (let i = 0; i < finders.length; i++) if (!(finders[i] as Finder)(value, report)) return false;
+    for (let i = 0; i < edges.length; i++) if (!(edges[i] as Finder)(value, report)) return false;
+    if (anywhere && asBytes(value)) {
+      for (let i = 0; i < windows.length; i++) (windows[i] as WindowFinder).bytes(value, report);
+    } else {
+      for (let i = 0; i < windows.length; i++) if (!(windows[i] as WindowFinder).text(value, report)) return false;
+      if (foreign !== null && !foreign(value, report)) return false;
+    }
     if (singles.length === 0) return true;
     const lower = value.toLowerCase();
     for (let i = 0; i < singles.length; i++) {

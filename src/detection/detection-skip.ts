@@ -3,16 +3,40 @@
  * searching", 1994). A hot path (bench/bench-detect.ts).
  */
 
-import { chain, type Finder, folded, type Report, step } from './detection-finder.ts';
+import { chain, folded, type Report, step } from './detection-finder.ts';
 
 /** Longest window. */
-const WINDOW_CHARS_MAX = 8;
+const WINDOW_CHARS_MAX = 12;
 /** Texts from this length on are searched as bytes. */
 const BYTES_FROM = 96;
 const BYTES_MAX = 32 * 1024;
 /** Room for three bytes a character, so that a longer writing is seen as such. */
 const ROOM = Buffer.alloc(3 * BYTES_MAX);
 const BYTES = new Uint8Array(ROOM.buffer, ROOM.byteOffset, ROOM.length);
+
+let written = '';
+let writtenAscii = false;
+
+/**
+ * Puts a long text into the room from which `bytes` reads, if all of it is ASCII; several searches of one text share it.
+ * Answers whether it did.
+ */
+export function asBytes(value: string): boolean {
+  const { length } = value;
+  if (length < BYTES_FROM || length > BYTES_MAX) return false;
+  if (value === written) return writtenAscii;
+  // As many bytes as characters: all of it is ASCII.
+  writtenAscii = ROOM.write(value, 0, BYTES.length, 'utf8') === length;
+  written = value;
+  return writtenAscii;
+}
+
+export interface WindowFinder {
+  /** Answers false when lower case shifts the places of characters, so that the lower-case text has to be looked at. */
+  readonly text: (value: string, report: Report) => boolean;
+  /** The same for a value that `asBytes` has put into the room. */
+  readonly bytes: (value: string, report: Report) => unknown;
+}
 
 /**
  * Five bits of a character: letters of both cases fall together, others beside letters. What falls together by chance is told
@@ -49,7 +73,7 @@ function windowIn(text: string, chars: number): number {
 }
 
 /** Tables up to this many blocks have 4096 places, which stay in the processor's first cache; larger ones 32,768. */
-const SMALL_BLOCKS_MAX = 256;
+const SMALL_BLOCKS_MAX = 512;
 
 /**
  * Texts of at least two characters that stand anywhere.
@@ -60,7 +84,7 @@ export function windowFinder(
   texts: readonly string[],
   payloads: readonly (readonly number[])[],
   compact: boolean,
-): Finder {
+): WindowFinder {
   const shortest = texts.reduce((least, text) => Math.min(least, text.length), WINDOW_CHARS_MAX);
   const block = shortest === 2 ? 2 : 3;
   const small = compact || texts.length * (shortest - block + 1) <= SMALL_BLOCKS_MAX;
@@ -115,7 +139,7 @@ export function windowFinder(
     return lower;
   };
 
-  const searchText: Finder = (value, report) => {
+  const searchText = (value: string, report: Report): boolean => {
     let lower: string | null = null;
     for (let last = shortest - 1; last < value.length; ) {
       const a = block === 2 ? 0 : value.charCodeAt(last - 2);
@@ -154,18 +178,5 @@ export function windowFinder(
     }
   };
 
-  return (value, report) => {
-    const { length } = value;
-    if (length < shortest) return true;
-    // As many bytes as characters: all of it is ASCII.
-    if (
-      block === 2 ||
-      length < BYTES_FROM ||
-      length > BYTES_MAX ||
-      ROOM.write(value, 0, BYTES.length, 'utf8') !== length
-    )
-      return searchText(value, report);
-    searchBytes(value, report);
-    return true;
-  };
+  return { text: searchText, bytes: block === 2 ? searchText : searchBytes };
 }

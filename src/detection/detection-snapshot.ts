@@ -92,24 +92,98 @@ function readGroup(reader: Reader, members: readonly number[]): { key: string; g
 
 type Part = Pick<Correlator, 'rule' | 'members' | 'table' | 'shape'>;
 
-export function writeSnapshot(parts: readonly Part[], rest: Uint8Array): Uint8Array {
+function writeHead({ rule, members, table, shape }: Part): Writer {
+  const writer = createWriter();
+  writer.text(rule.id);
+  writer.text(shape);
+  writer.number(members.length);
+  for (const member of members) {
+    writer.text(member.id);
+    writer.text(member.hash);
+  }
+  writer.number(table.size);
+  return writer;
+}
+
+function writeStart(parts: readonly Part[], rest: Uint8Array): Writer {
   const writer = createWriter();
   writer.text(MAGIC);
   writer.number(rest.length);
   writer.raw(rest);
   writer.number(parts.length);
-  for (const { rule, members, table, shape } of parts) {
-    writer.text(rule.id);
-    writer.text(shape);
-    writer.number(members.length);
-    for (const member of members) {
-      writer.text(member.id);
-      writer.text(member.hash);
+  return writer;
+}
+
+/** All at once. */
+export function writeSnapshot(parts: readonly Part[], rest: Uint8Array): Uint8Array {
+  const writers = parts.map((part) => {
+    const writer = writeHead(part);
+    for (const [key, group] of part.table.entries()) writeGroup(writer, key, group);
+    return writer;
+  });
+  return Buffer.concat([writeStart(parts, rest), ...writers].flatMap((writer) => writer.pieces()));
+}
+
+/** State as of the moment at which it was begun, written bit by bit while events come. */
+export interface Snapshot {
+  /** Writes for about so long; answers whether all is written. */
+  step(budgetMs: number): boolean;
+  /** The bytes, once all is written. */
+  pieces(): readonly Uint8Array[];
+}
+
+/** Groups written between two looks at the clock. */
+const GROUPS_A_LOOK = 64;
+let snapshots = 0;
+
+/**
+ * A group that an event is about to change is written first, as it was (copy on write); what is new has no place in it.
+ * There is one at a time: a later one would not be told of groups that the earlier one waits for.
+ */
+export function beginSnapshot(parts: readonly Part[], rest: Uint8Array): Snapshot {
+  const number = ++snapshots;
+  const start = writeStart(parts, rest);
+  const writers = parts.map((part) => {
+    const writer = writeHead(part);
+    part.table.watch({
+      number,
+      before: (key, group) => {
+        if (group.savedIn === number) return;
+        group.savedIn = number;
+        writeGroup(writer, key, group);
+      },
+    });
+    return writer;
+  });
+  let at = 0;
+  let groups = parts[0]?.table.entries();
+
+  /** Answers whether the table was written to its end. */
+  const some = (writer: Writer): boolean => {
+    for (let n = 0; n < GROUPS_A_LOOK; n++) {
+      const next = groups?.next();
+      if (!next || next.done) return true;
+      const [key, group] = next.value;
+      if (group.savedIn === number) continue;
+      group.savedIn = number;
+      writeGroup(writer, key, group);
     }
-    writer.number(table.size);
-    for (const [key, group] of table.entries()) writeGroup(writer, key, group);
-  }
-  return writer.bytes();
+    return false;
+  };
+  return {
+    step: (budgetMs) => {
+      const endMs = performance.now() + budgetMs;
+      while (at < parts.length) {
+        if (some(writers[at] as Writer)) {
+          parts[at]?.table.watch(null);
+          groups = parts[++at]?.table.entries();
+        }
+        if (performance.now() >= endMs) break;
+      }
+      return at >= parts.length;
+    },
+    pieces: () => [start, ...writers].flatMap((writer) => writer.pieces()),
+  };
 }
 
 /**

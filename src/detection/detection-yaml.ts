@@ -40,12 +40,14 @@ const CORE = FAILSAFE_SCHEMA.extend({
   ],
 });
 
+/** Tags, and keys that are no plain text (`? x`, `~: x`, `: x`): the two parsers take them differently. */
+const ODD = /(?:^|[ \t[{,])(?:!|\?(?=[ \t,\]}\r]|$)|(?:~|[Nn]ull|NULL|):(?=[ \t\r]|$))/m;
 const DOCUMENT = /^---[ \t]*(?:#.*)?$/;
 
 /** The documents of a file; null when it has to be read the slow way. */
 export function readYaml(content: string): YamlDocument[] | null {
   // Directives, ends of documents and content behind `---` are rare enough for the other parser.
-  if (/^(?:%|\.\.\.|--- *[^\s#])/m.test(content)) return null;
+  if (/^(?:%|\.\.\.|--- *[^\s#])/m.test(content) || ODD.test(content)) return null;
   const out: YamlDocument[] = [];
   const lines = content.split(/\r?\n/);
   let from = 0;

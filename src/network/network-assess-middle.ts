@@ -3,6 +3,7 @@
 import { type Evidence, type FindingObservation, rfc3339, type Severity } from '../core/index.ts';
 import type { AssessOptions } from './network-assess.ts';
 import type { CertificateConflict } from './network-certificates.ts';
+import type { DhcpServer } from './network-dhcp.ts';
 import type { Inspection } from './network-inspect.ts';
 import type { Leak } from './network-report.ts';
 import { judgeRouters } from './network-routers.ts';
@@ -229,6 +230,17 @@ function routerFindings(all: readonly Router[], o: AssessOptions, leaks: readonl
     });
 }
 
+/**
+ * IPv6 is on everywhere and often nobody's: whoever alone answers DHCPv6 and names itself as the name server, without being the
+ * network's router or its DHCP server, gets every name asked (as mitm6 does).
+ */
+function namesItself(server: DhcpServer, seen: Inspection): boolean {
+  const known =
+    seen.routers.some((router) => router.mac === server.mac && router.valid) ||
+    seen.dhcpServers.some((one) => one.version === 4 && one.mac === server.mac);
+  return server.version === 6 && !known && server.resolvers.has(server.address);
+}
+
 /** One server in a network is its server; a second one that names another gateway takes traffic to itself. */
 function dhcpFindings(seen: Inspection, allowed: (one: string) => boolean): Observation[] {
   return seen.dhcpServers.flatMap((server) => {
@@ -236,10 +248,11 @@ function dhcpFindings(seen: Inspection, allowed: (one: string) => boolean): Obse
     const others = seen.dhcpServers.filter(
       (one) => one.version === server.version && one.vlan === server.vlan && one.mac !== server.mac,
     );
-    if (others.length === 0) return [];
-    const gateways = new Set(others.flatMap((one) => [...one.gateways]));
-    const own = [...server.gateways];
-    const agrees = own.every((gateway) => gateways.has(gateway));
+    const alone = others.length === 0;
+    if (alone && !namesItself(server, seen)) return [];
+    const named = new Set(others.flatMap((one) => [...one.gateways, ...one.resolvers]));
+    const own = [...server.gateways, ...server.resolvers];
+    const agrees = !alone && own.every((one) => named.has(one));
     const what = server.version === 4 ? 'DHCP' : 'DHCPv6';
     return [
       finding(
@@ -247,11 +260,15 @@ function dhcpFindings(seen: Inspection, allowed: (one: string) => boolean): Obse
           kind: 'rogue-dhcp-server',
           key: `${server.mac}/${server.address}/v${server.version}/vlan${server.vlan}`,
           asset: server.address,
-          severity: agrees ? 'low' : 'high',
-          title: `${others.length + 1} ${what} servers in one network, one of them ${server.address} (${server.mac})`,
+          severity: agrees ? 'low' : alone ? 'medium' : 'high',
+          title: alone
+            ? `${server.address} (${server.mac}) answers DHCPv6 and names itself as name server`
+            : `${others.length + 1} ${what} servers in one network, one of them ${server.address} (${server.mac})`,
           detail: agrees
-            ? 'They name the same gateway, as a fail-over pair does.'
-            : `It names ${own.join(', ') || 'no gateway'}, the others do not: whoever asks it sends traffic there.`,
+            ? 'They name the same gateway and name servers, as a fail-over pair does.'
+            : alone
+              ? 'It is neither a router nor the DHCP server of this network. Whoever believes it asks it for every name.'
+              : `It names ${own.join(', ') || 'no gateway'}, the others do not: whoever asks it sends traffic there.`,
           what: `${server.count} answers of ${server.address} (${server.mac}), first in packet ${server.packet}`,
           filter: server.version === 4 ? `dhcp.type==2 && eth.src==${server.mac}` : `dhcpv6 && eth.src==${server.mac}`,
           fix: {
@@ -263,7 +280,13 @@ function dhcpFindings(seen: Inspection, allowed: (one: string) => boolean): Obse
           lastMs: server.lastMs,
           packet: server.packet,
           file: server.file,
-          data: { mac: server.mac, gateways: own.join(', '), clients: server.clients.size, servers: others.length + 1 },
+          data: {
+            mac: server.mac,
+            gateways: [...server.gateways].join(', '),
+            resolvers: [...server.resolvers].join(', '),
+            clients: server.clients.size,
+            servers: others.length + 1,
+          },
         },
         seen.leaks,
       ),

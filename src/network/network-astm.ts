@@ -14,16 +14,16 @@ const FRAME_BYTES_MAX = 64 * 1024;
 /** Practice and laboratory identifiers, a third one, name, mother's name, birth, address, telephone (LIS2-A2 section 8). */
 const PERSONAL = [3, 4, 5, 6, 7, 8, 11, 13] as const;
 
-/** A header record: `H`, then four delimiters that differ, as `|\^&`. */
+/** A header record: `H`, then four delimiters that differ, as `|\^&`; a piece of HL7's own header has five. */
 function isHeader(b: Uint8Array, at: number, end: number): boolean {
-  if (end - at < 5 || b[at] !== 0x48) return false;
+  if (end - at < 6 || b[at] !== 0x48) return false;
   for (let i = 1; i < 5; i++) {
     const c = b[at + i]!;
     const word = (c >= 48 && c <= 57) || (c >= 65 && c <= 90) || (c >= 97 && c <= 122);
     if (c <= 32 || c > 126 || word) return false;
     for (let j = 1; j < i; j++) if (b[at + j] === c) return false;
   }
-  return end - at === 5 || b[at + 5] === b[at + 1] || b[at + 5] === 0x0d;
+  return b[at + 5] === b[at + 1] || b[at + 5] === 0x0d;
 }
 
 export function isAstm(b: Uint8Array, at: number, end: number): boolean {

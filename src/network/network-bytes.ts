@@ -64,6 +64,10 @@ export function addressText(words: Int32Array, at: number): string {
   return best < 0 ? text(0, 8) : `${text(0, best)}::${text(best + bestLength, 8)}`;
 }
 
+/** 16 bytes as an address. */
+export const address6 = (b: Uint8Array, at: number): string =>
+  addressText(Int32Array.of(be32(b, at), be32(b, at + 4), be32(b, at + 8), be32(b, at + 12)), 0);
+
 /** A name that a device says about itself, cut down to what cannot steer a terminal or hold much of anything else. */
 export function deviceName(text: string, most = 32): string {
   const name = text.trim();

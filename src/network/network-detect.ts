@@ -10,6 +10,7 @@ import type { Flow, Parser } from './network-flow.ts';
 import { readFreeText } from './network-free-text.ts';
 import { createHl7, isHl7 } from './network-hl7.ts';
 import { createHttp, isHttp } from './network-http.ts';
+import { createHttp2, isHttp2 } from './network-http2.ts';
 import { createKerberos, isKerberosStream } from './network-kerberos.ts';
 import { createLines, isLines } from './network-lines.ts';
 import {
@@ -45,6 +46,7 @@ export function createDetect(report: Report, moment: Moment, budget: Budget): De
     const first = b[at]!;
     if ((first === 0x4d || first === 0x0b) && isHl7(b, at, end)) return createHl7(report);
     if ((first === 1 || first === 2 || first === 4) && isDicom(b, at, end)) return createDicom(report);
+    if (first === 0x50 && isHttp2(b, at, end)) return createHttp2(report, budget);
     if (first >= 0x41 && first <= 0x5a && isHttp(b, at, end)) return createHttp(report, budget);
     if ((first === 0x16 || first === 0x17) && isTls(b, at, end)) return createTls(report, moment, budget);
     if (first === 0x49 && isX12(b, at, end)) return createX12(report);
@@ -60,8 +62,10 @@ export function createDetect(report: Report, moment: Moment, budget: Budget): De
     if (first === 0x30) return isLdap(b, at, end) ? createLdap(report) : null;
     if (first === 0x10 && isMqtt(b, at, end)) return createMqtt(report);
     if (first === 3 && isRdp(b, at, end)) return createRdp(report);
-    if ((first === 0x12 || first === 0x10 || first === 2) && isTds(b, at, end)) return createTds(report);
+    if ((first === 0x12 || first === 0x10 || first === 2) && isTds(b, at, end))
+      return createTds(report, budget, () => createTls(report, moment, budget));
     if (first === 0x81 && isSmb(b, at, end)) return createSmb(report);
+    if (first === 0 && isHttp2(b, at, end)) return createHttp2(report, budget);
     if (first === 0 && isKerberosStream(b, at, end)) return createKerberos(report);
     if (first === 0 && isPostgres(b, at, end)) return createPostgres(report);
     if (b[at + 4] === 10 && isMysqlGreeting(b, at, end)) return createMysql(report);

@@ -1,7 +1,7 @@
 /** DHCP for IPv4 and IPv6 (RFC 2131, 2132, 8415): who hands out addresses and gateways, and what clients call themselves. */
 
 import { systemOf } from './network-assets.ts';
-import { be16, be32, deviceName, hex, latin1 } from './network-bytes.ts';
+import { address6, be16, be32, deviceName, hex, latin1 } from './network-bytes.ts';
 
 const COOKIE = 0x63825363;
 const OPTIONS_AT = 240;
@@ -13,6 +13,8 @@ export interface DhcpServer {
   readonly id: string;
   readonly vlan: number;
   readonly gateways: Set<string>;
+  /** Name servers that it hands out. */
+  readonly resolvers: Set<string>;
   readonly clients: Set<string>;
   count: number;
   readonly firstMs: number;
@@ -29,6 +31,7 @@ export interface DhcpSaid {
   readonly relay: string;
   readonly serverId: string;
   readonly gateway: string;
+  readonly resolvers: readonly string[];
   readonly hostName: string;
   readonly vendorClass: string;
   readonly system: string;
@@ -49,6 +52,7 @@ export function readDhcp(b: Uint8Array, at: number, end: number): DhcpSaid | nul
   let type = 0;
   let serverId = '';
   let gateway = '';
+  const resolvers: string[] = [];
   let asked = '';
   let hostName = '';
   let vendorClass = '';
@@ -63,6 +67,7 @@ export function readDhcp(b: Uint8Array, at: number, end: number): DhcpSaid | nul
     if (b[i] === 53) type = b[value]!;
     else if (b[i] === 54 && length === 4) serverId = address(b, value);
     else if (b[i] === 3 && length >= 4) gateway = address(b, value);
+    else if (b[i] === 6) for (let j = 0; j + 4 <= length && j < 32; j += 4) resolvers.push(address(b, value + j));
     else if (b[i] === 50 && length === 4) asked = address(b, value);
     else if (b[i] === 12) hostName = latin1(b, value, value + length);
     else if (b[i] === 60) vendorClass = latin1(b, value, value + length);
@@ -77,6 +82,7 @@ export function readDhcp(b: Uint8Array, at: number, end: number): DhcpSaid | nul
     relay: address(b, at + 24),
     serverId,
     gateway,
+    resolvers,
     hostName: deviceName(hostName, 64),
     vendorClass: deviceName(vendorClass, 64),
     system: vendorClass.startsWith('MSFT')
@@ -87,9 +93,16 @@ export function readDhcp(b: Uint8Array, at: number, end: number): DhcpSaid | nul
   };
 }
 
-/** An advertisement or a reply of a server (RFC 8415 section 7.3) that names itself. */
-export function readDhcp6(b: Uint8Array, at: number, end: number): boolean {
-  if (b[at] !== 2 && b[at] !== 7) return false;
-  for (let i = at + 4; i + 4 <= end; i += 4 + be16(b, i + 2)) if (be16(b, i) === 2) return true;
-  return false;
+/** Name servers in an advertisement or a reply of a server that names itself (RFC 8415 section 7.3, RFC 3646); null otherwise. */
+export function readDhcp6(b: Uint8Array, at: number, end: number): readonly string[] | null {
+  if (b[at] !== 2 && b[at] !== 7) return null;
+  const resolvers: string[] = [];
+  let named = false;
+  for (let i = at + 4; i + 4 <= end; i += 4 + be16(b, i + 2)) {
+    const stop = Math.min(end, i + 4 + be16(b, i + 2));
+    if (be16(b, i) === 2) named = true;
+    else if (be16(b, i) === 23)
+      for (let j = i + 4; j + 16 <= stop && resolvers.length < 8; j += 16) resolvers.push(address6(b, j));
+  }
+  return named ? resolvers : null;
 }

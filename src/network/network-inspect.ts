@@ -9,6 +9,7 @@ import { createDetect } from './network-detect.ts';
 import { captureLabel, type Hash } from './network-hash.ts';
 import { createNeighbours, type DhcpServer } from './network-neighbours.ts';
 import { createPacketDecoder, type Moment, type PacketCounts } from './network-packet.ts';
+import { createQuic } from './network-quic.ts';
 import { createReport, type Handshake, type Leak, type PairSeen } from './network-report.ts';
 import { createSigns, type Sign } from './network-signs.ts';
 import { createStreams, type StreamCounts } from './network-stream.ts';
@@ -79,6 +80,7 @@ export function createInspector(o: {
   const streams = createStreams(createDetect(report, moment, budget), budget);
   const watch = createWatch(moment, signs);
   const neighbours = createNeighbours({ moment, signs, assets, table });
+  const quic = createQuic(report, moment);
   const decoder = createPacketDecoder({
     table,
     streams,
@@ -88,7 +90,8 @@ export function createInspector(o: {
     sighted: (slot, dir, hopLimit, card) =>
       assets.sighted(table.probe, 0, hopLimit, card, () => table.address({ slot }, dir)),
     datagram(flow, dir, b, start, end) {
-      if (!neighbours.read(flow, dir, b, start, end)) readDatagram(report, flow, dir, b, start, end);
+      if (neighbours.read(flow, dir, b, start, end) || quic.read(flow, dir, b, start, end)) return;
+      readDatagram(report, flow, dir, b, start, end);
     },
   });
   const gathered = (): Inspection => ({

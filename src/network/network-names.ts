@@ -4,7 +4,7 @@
  */
 
 import type { Assets } from './network-assets.ts';
-import { addressText, be16, be32, deviceName } from './network-bytes.ts';
+import { address6, be16, deviceName } from './network-bytes.ts';
 import type { Flow } from './network-flow.ts';
 import type { Moment } from './network-packet.ts';
 import type { Signs } from './network-signs.ts';
@@ -161,7 +161,7 @@ function addressOf(b: Uint8Array, type: number, at: number, length: number, netb
   if (netbios && type === 0x20 && length >= 6) return `${b[at + 2]}.${b[at + 3]}.${b[at + 4]}.${b[at + 5]}`;
   if (type === 1 && length === 4) return `${b[at]}.${b[at + 1]}.${b[at + 2]}.${b[at + 3]}`;
   if (type !== 28 || length !== 16) return '';
-  return addressText(Int32Array.of(be32(b, at), be32(b, at + 4), be32(b, at + 8), be32(b, at + 12)), 0);
+  return address6(b, at);
 }
 
 function readName(b: Uint8Array, from: number, start: number, end: number): { text: string; at: number } | null {

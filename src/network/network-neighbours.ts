@@ -31,7 +31,13 @@ export function createNeighbours(deps: NeighbourDeps): Neighbours {
   const servers = new Map<string, DhcpServer>();
   const names = createNames(deps);
 
-  const server = (version: 4 | 6, address: string, id: string, gateway: string, client: string): void => {
+  const server = (
+    version: 4 | 6,
+    address: string,
+    id: string,
+    said: { readonly gateway: string; readonly resolvers: readonly string[] },
+    client: string,
+  ): void => {
     const key = `${version}|${moment.mac()}|${address}|${moment.vlan}`;
     let known = servers.get(key);
     if (!known) {
@@ -44,6 +50,7 @@ export function createNeighbours(deps: NeighbourDeps): Neighbours {
         id,
         vlan,
         gateways: new Set(),
+        resolvers: new Set(),
         clients: new Set(),
         count: 0,
         firstMs: timeMs,
@@ -55,7 +62,8 @@ export function createNeighbours(deps: NeighbourDeps): Neighbours {
     }
     known.count++;
     known.lastMs = Math.max(known.lastMs, moment.timeMs);
-    if (gateway !== '' && known.gateways.size < 8) known.gateways.add(gateway);
+    if (said.gateway !== '' && known.gateways.size < 8) known.gateways.add(said.gateway);
+    for (const one of said.resolvers) if (one !== '' && known.resolvers.size < 8) known.resolvers.add(one);
     if (client !== '' && known.clients.size < 256) known.clients.add(client);
   };
 
@@ -64,7 +72,7 @@ export function createNeighbours(deps: NeighbourDeps): Neighbours {
     if (!said) return;
     const from = table.address(flow, dir);
     // Through a relay agent it is the relay's frame; the server names itself in option 54.
-    if (said.fromServer) server(4, said.relay === '' ? from : said.serverId, said.serverId, said.gateway, said.client);
+    if (said.fromServer) server(4, said.relay === '' ? from : said.serverId, said.serverId, said, said.client);
     else if (said.client !== '') {
       assets.card(said.client, said.mac);
       assets.fact(said.client, 'dhcp-name', said.hostName);
@@ -94,7 +102,9 @@ export function createNeighbours(deps: NeighbourDeps): Neighbours {
       const source = table.port(flow, dir);
       const target = table.port(flow, dir ^ 1);
       if (source === 547 && length > 4) {
-        if (readDhcp6(b, at, end)) server(6, table.address(flow, dir), '', '', table.address(flow, dir ^ 1));
+        const resolvers = readDhcp6(b, at, end);
+        if (resolvers !== null)
+          server(6, table.address(flow, dir), '', { gateway: '', resolvers }, table.address(flow, dir ^ 1));
         return true;
       }
       if (source === 53 || target === 53 || source === 5353 || source === 5355 || target === 5355 || source === 137) {

@@ -3,7 +3,7 @@
  * Hot path: integer offsets over the capture's own buffer, no object a packet (`bin/asepsis bench inspect`).
  */
 
-import { addressText, be16, be32, hex } from './network-bytes.ts';
+import { address6, addressText, be16, be32, hex } from './network-bytes.ts';
 import type { PacketSink } from './network-capture.ts';
 import type { Flow } from './network-flow.ts';
 import { createFragments } from './network-fragments.ts';
@@ -331,9 +331,6 @@ export function createPacketDecoder({ table, streams, moment, watch, datagram, s
     const text = (i: number) => addressText(Int32Array.of(0, 0, 0xffff, be32(b, i)), 0);
     watch.redirect(macText(macAt), text(header + 12), text(at + 4), text(at + 24));
   };
-
-  const address6 = (b: Uint8Array, at: number): string =>
-    addressText(Int32Array.of(be32(b, at), be32(b, at + 4), be32(b, at + 8), be32(b, at + 12)), 0);
 
   const icmp6 = (b: Uint8Array, header: number, at: number, end: number): undefined => {
     if (b[at] === 137 && end - at >= 40) {

@@ -238,7 +238,30 @@ describe('log-ins of Windows', () => {
     expect(both(prelogin, packet(0x10, Buffer.concat([fixed, secret])))).toMatchObject([
       { kind: 'clear-text-credential', app: 'tds', what: 'obfuscated password' },
     ]);
-    expect(both(prelogin, { from: 'client', bytes: Buffer.from('1703030040'.padEnd(138, '0'), 'hex') })).toEqual([]);
+    const tls: Sent = { from: 'client', bytes: Buffer.from('1703030040'.padEnd(138, '0'), 'hex') };
+    expect(both(prelogin, tls)).toEqual([]);
+    // The server agrees to encrypt the log-in and nothing else.
+    const agreed = (encryption: number): Sent => ({
+      ...packet(4, Buffer.from([0, 0, 11, 0, 6, 1, 0, 17, 0, 1, 255, 15, 0, 0, 0, 0, 0, encryption])),
+      from: 'server',
+    });
+    const query = packet(1, Buffer.from('SELECT 1', 'utf16le'));
+    expect(both(prelogin, agreed(0), tls, query)).toMatchObject([
+      { kind: 'weak-tls', what: 'SQL Server encrypts the log-in only' },
+    ]);
+    expect(both(prelogin, agreed(1), tls, query)).toEqual([]);
+    // The handshake lies in the envelope of the pre-login, in pieces: an old version is seen there too.
+    const hello = Buffer.concat([
+      Buffer.from('160301002e0200002a0301', 'hex'),
+      Buffer.alloc(32, 7),
+      Buffer.from('00002f000002ff01', 'hex').subarray(0, 7),
+    ]);
+    const answer = (bytes: Uint8Array): Sent => ({ ...packet(0x12, bytes), from: 'server' });
+    hello.writeUInt16BE(hello.length - 5, 3);
+    hello.writeUIntBE(hello.length - 9, 6, 3);
+    expect(both(prelogin, agreed(1), answer(hello.subarray(0, 20)), answer(hello.subarray(20)))).toMatchObject([
+      { kind: 'weak-tls', what: 'TLS 1.0' },
+    ]);
   });
 });
 

@@ -1,5 +1,6 @@
 /** SQL Server and its relatives (MS-TDS): whether the log-in is inside TLS, and the password that is only turned around. */
 
+import type { Budget } from './network-budget.ts';
 import { be16, le16 } from './network-bytes.ts';
 import type { Flow, Parser } from './network-flow.ts';
 import { ntlmLogin } from './network-ntlm.ts';
@@ -10,6 +11,7 @@ const PRELOGIN = 0x12;
 const LOGIN7 = 0x10;
 const SSPI = 0x11;
 const OLD_LOGIN = 0x02;
+const ANSWER = 0x04;
 const PASSWORD_BYTES_MAX = 512;
 
 /** A packet header (section 2.2.3.1): pre-login with an option table, or a log-in that states its own length. */
@@ -36,7 +38,47 @@ const isOldLogin = (b: Uint8Array, at: number, end: number): boolean =>
   b[at + 123]! <= 30 &&
   b[at + 61]! > 0;
 
-export function createTds(report: Report): Parser {
+/** The encryption option of a pre-login (section 2.2.6.5): 0 the log-in only, 1 and 3 everything, 2 none; -1 when it is not there. */
+function encryptionOf(b: Uint8Array, at: number, end: number): number {
+  for (let i = at; i + 5 <= end && b[i] !== 0xff; i += 5) {
+    const place = at + be16(b, i + 1);
+    if (b[i] === 1) return place < end ? b[place]! : -1;
+  }
+  return -1;
+}
+
+/** TLS records of the handshake travel in packets of the pre-login; what was gathered of one direction. */
+const GATHERED_BYTES_MAX = 24 * 1024;
+const NOTHING = new Uint8Array(0);
+
+export function createTds(report: Report, budget: Budget, createInner: () => Parser): Parser {
+  let loginOnly = false;
+  let inner: Parser | null = null;
+  const gathered: [Uint8Array, Uint8Array] = [NOTHING, NOTHING];
+
+  const keep = (dir: number, bytes: Uint8Array): void => {
+    budget.give(gathered[dir as 0 | 1].length);
+    gathered[dir as 0 | 1] = bytes.length > 0 && budget.take(bytes.length) ? bytes : NOTHING;
+  };
+  const handshake = (flow: Flow, dir: number, bytes: Uint8Array): void => {
+    inner ??= createInner();
+    const all = Buffer.concat([gathered[dir as 0 | 1], bytes]);
+    const next = inner.read(flow, dir, all, 0, all.length);
+    keep(dir, next < all.length && all.length - next <= GATHERED_BYTES_MAX ? all.slice(next) : NOTHING);
+    // Whether the rest is encrypted too was agreed on before.
+    flow.sealed = false;
+    if (!loginOnly) report.protectedBy(flow);
+  };
+  /** A record of TLS without an envelope. True when nothing that follows can be read. */
+  const record = (flow: Flow): boolean => {
+    if (loginOnly) {
+      report.weakTls(flow, 'SQL Server encrypts the log-in only', '');
+      return false;
+    }
+    report.protectedBy(flow);
+    flow.sealed = true;
+    return true;
+  };
   const login7 = (flow: Flow, b: Uint8Array, at: number, end: number): void => {
     const place = at + le16(b, at + 44);
     const length = Math.min(le16(b, at + 46) * 2, PASSWORD_BYTES_MAX);
@@ -60,22 +102,23 @@ export function createTds(report: Report): Parser {
         const length = be16(b, at + 2);
         const type = b[at]!;
         if (length < HEADER_BYTES || type < 1 || type > 0x1f) {
-          // TLS without an envelope: the log-in is inside.
-          if (type === 0x16 || type === 0x17) {
-            report.protectedBy(flow);
-            flow.sealed = true;
-          } else flow.parser = null;
+          if (type === 0x16 || type === 0x17) record(flow);
+          else flow.parser = null;
           return end;
         }
         if (type === 0x17 && b[at + 1] === 3) {
-          report.protectedBy(flow);
-          flow.sealed = true;
-          return end;
+          if (record(flow)) return end;
+          at += 5 + be16(b, at + 3);
+          continue;
         }
         if (at + length > end) return at;
         const body = at + HEADER_BYTES;
         const stop = at + length;
-        if ((type === PRELOGIN && b[body] === 0) || type === LOGIN7 || type === SSPI || type === OLD_LOGIN)
+        const goesOn = gathered[dir as 0 | 1].length > 0;
+        if (type === PRELOGIN && (goesOn || (b[body]! >= 0x14 && b[body]! <= 0x17)))
+          handshake(flow, dir, b.subarray(body, stop));
+        if (type === ANSWER && dir !== flow.client && b[body] === 0) loginOnly = encryptionOf(b, body, stop) === 0;
+        if ((type === PRELOGIN && b[body] === 0 && !goesOn) || type === LOGIN7 || type === SSPI || type === OLD_LOGIN)
           flow.client = dir;
         if (type === LOGIN7 && isLogin7(b, body, stop)) login7(flow, b, body, stop);
         else if (type === SSPI) sspi(flow, b, body, stop);
@@ -92,6 +135,10 @@ export function createTds(report: Report): Parser {
         at = stop;
       }
       return at;
+    },
+    free() {
+      inner?.free?.();
+      for (const dir of [0, 1]) keep(dir, NOTHING);
     },
   };
 }

@@ -37,6 +37,7 @@ beforeAll(() => {
       { stdio: 'ignore' },
     );
   make('good', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-days', '7300');
+  make('other', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-subj', '/O=Somebody/CN=a.example');
   make('short', '-newkey', 'rsa:1024', '-days', '7300', '-sha1');
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -132,4 +133,31 @@ test('TLS 1.0', async () => {
   const seen = inspect(await record({ ...pair('good'), ...old }, old), 1400, now);
   expect(seen.kinds).toBe('TLS 1.0, certificate for another name, certificate self-signed');
   expect(seen.pairs).toEqual(['unknown']);
+});
+
+test('one client sees another certificate than the others do; a renewal is seen by all', async () => {
+  const usual = await record({ ...pair('good'), maxVersion: 'TLSv1.2' });
+  const other = await record({ ...pair('other'), maxVersion: 'TLSv1.2' });
+  /** The same connection from another client. */
+  const from = (client: number, talk: readonly Sent[]) =>
+    connection(talk).map((packet) => {
+      packet[packet.readUInt16BE(20) === 51_000 ? 15 : 19] = client;
+      return packet;
+    });
+  const conflicts = (...packets: Buffer[][]) => {
+    const inspector = createInspector({ hash: () => 'h', flowsMax: 64 });
+    createCaptureReader(inspector.frame).push(pcap(packets.flat()));
+    return assessInspection(inspector.finish(), { routers: new Set() }).filter(
+      (one) => one.kind === 'certificate-differs',
+    );
+  };
+  expect(conflicts(from(3, usual), from(4, usual), from(66, other), from(5, usual))).toMatchObject([
+    {
+      severity: 'high',
+      asset: { name: '10.1.9.9' },
+      evidence: [{ data: { clients: '1, 3', other_issuer: true, name: 'name.hospital.example' } }],
+    },
+  ]);
+  expect(conflicts(from(3, usual), from(4, usual), from(3, other), from(4, other))).toEqual([]);
+  expect(conflicts(from(3, usual), from(4, usual), from(5, other), from(6, other))).toEqual([]);
 });

@@ -1,7 +1,7 @@
 /** TLS handshakes: the version and cipher that were agreed on, and the certificate where it is still readable (RFC 5246, 8446). */
 
 import type { Budget } from './network-budget.ts';
-import { be16, be24 } from './network-bytes.ts';
+import { be16, be24, latin1 } from './network-bytes.ts';
 import type { Flow, Parser } from './network-flow.ts';
 import { ja4, ja4s } from './network-ja4.ts';
 import type { Moment } from './network-packet.ts';
@@ -45,6 +45,22 @@ function weakSuite(suite: number): string {
   return [0x34, 0x3a, 0x6c, 0x6d, 0xc015, 0xc018, 0xc019].includes(suite) ? 'cipher without authentication' : '';
 }
 
+/** The name that a ClientHello asks for (RFC 6066 section 3); empty without one. */
+export function helloName(b: Uint8Array, at: number, end: number): string {
+  let here = at + 34;
+  if (here >= end) return '';
+  here += 1 + b[here]!;
+  here += 2 + be16(b, here);
+  here += 1 + (b[here] ?? 0);
+  here += 2;
+  for (; here + 4 <= end; here += 4 + be16(b, here + 2)) {
+    const length = be16(b, here + 7);
+    if (be16(b, here) !== 0 || here + 9 + length > end || length > 64) continue;
+    return latin1(b, here + 9, here + 9 + length);
+  }
+  return '';
+}
+
 interface Way {
   handshake: Uint8Array;
   length: number;
@@ -82,17 +98,7 @@ export function createTls(report: Report, moment: Moment, budget: Budget): Parse
 
   const clientHello = (b: Uint8Array, at: number, end: number): void => {
     clientPrint = ja4(b, at, end) ?? '';
-    let here = at + 34;
-    if (here >= end) return;
-    here += 1 + b[here]!;
-    here += 2 + be16(b, here);
-    here += 1 + (b[here] ?? 0);
-    here += 2;
-    for (; here + 4 <= end; here += 4 + be16(b, here + 2)) {
-      const length = be16(b, here + 7);
-      if (be16(b, here) !== 0 || here + 9 + length > end || length > 64) continue;
-      serverName = Buffer.from(b.subarray(here + 9, here + 9 + length)).toString('latin1');
-    }
+    serverName = helloName(b, at, end);
   };
 
   const certificate = (flow: Flow, b: Uint8Array, at: number, end: number): void => {

@@ -131,3 +131,27 @@ test('a vulnerability keeps its age when its repair is published', async () => {
   expect(items.map((one) => one.kind)).toEqual(['missing-update']);
   expect(Date.parse(items[0]?.due ?? '')).toBe(at + 61 * DAY);
 });
+
+test('an inventory that ends in the middle closes nothing: what is missing in it is not gone', async () => {
+  await feed({ 'CVE-2026-0003': 'high' });
+  const rows = JSON.stringify(
+    ['bash', 'openssl'].map((name) => ({
+      name,
+      version: '1.0',
+      source: '',
+      arch: 'amd64',
+      status: 'install ok installed',
+    })),
+  );
+  const path = join(folder, 'rows.json');
+  const take = async (text: string) => {
+    writeFileSync(path, text);
+    return service.take(
+      await readInventory(path, { asset: 'cut', release: 'Debian:12', format: 'osquery-rows' }),
+      'osq',
+    );
+  };
+  expect(await take(rows)).toMatchObject({ opened: 1 });
+  expect(await take(rows.slice(0, -30))).toMatchObject({ fixed: 0, faults: { 'The JSON ends in the middle': 1 } });
+  expect(await take(rows.replace('openssl', 'zlib1g'))).toMatchObject({ fixed: 1 });
+});

@@ -176,12 +176,40 @@ describe('VEX', () => {
       ),
     ).toEqual(part);
     expect(await found(cyclone('not_affected', { ref: 'urn:cdx:1-2/1#app' }))).toEqual([]);
-    expect(
-      await found(
-        cyclone('not_affected', { ref: 'urn:cdx:9-9/1#pkg:maven/org.apache.logging.log4j/log4j-core@2.14.0' }),
-      ),
-    ).toEqual([]);
+    // A part of this bill of materials; what is said of the same part elsewhere does not hold here.
+    const partOf = (bom: string) => ({ ref: `urn:cdx:${bom}/1#pkg:maven/org.apache.logging.log4j/log4j-core@2.14.0` });
+    expect(await found(cyclone('not_affected', partOf('1-2')))).toEqual([]);
+    expect(await found(cyclone('not_affected', partOf('9-9')))).toEqual(part);
     expect(await found(cyclone('exploitable'))).toEqual([...part, 'no-update-yet product/ward display'].sort());
+  });
+  test('OpenVEX: a part is spoken of inside its product alone', async () => {
+    const inside = (product: string, status = 'not_affected') => ({
+      '@context': 'https://openvex.dev/ns/v0.2.0',
+      '@id': 'https://x/2',
+      timestamp: '2026-01-01T00:00:00Z',
+      statements: [
+        {
+          vulnerability: { name: 'CVE-2021-44228' },
+          products: [
+            {
+              '@id': product,
+              subcomponents: [{ '@id': 'pkg:maven/org.apache.logging.log4j/log4j-core@2.14.0' }],
+            },
+          ],
+          status,
+        },
+      ],
+    });
+    const part = 'missing-update maven/org.apache.logging.log4j:log4j-core';
+    const image = { type: 'container', 'bom-ref': 'i', name: 'ward', version: '1', purl: 'pkg:oci/ward-display' };
+    const kinds = async (bom: object, vex: object) => (await run(bom, [osv, vex])).kinds;
+    const inImage = { ...sbom, metadata: { component: image } };
+    expect(await kinds(inImage, inside('pkg:oci/ward-display'))).toEqual([]);
+    expect(await kinds(inImage, inside('pkg:oci/another'))).toEqual([part]);
+    expect(await kinds(sbom, inside('pkg:oci/ward-display'))).toEqual([part]);
+    expect(await kinds(sbom, inside('https://example.org/a-product'))).toEqual([part]);
+    // What is affected is the product, not each host that has the part.
+    expect((await run(sbom, [inside('pkg:oci/another', 'affected')])).kinds).toEqual([]);
   });
   test('OpenVEX: the newest statement about a product counts', async () => {
     const statement = (status: string, day: string) => ({

@@ -14,6 +14,17 @@ export interface VexProduct {
   readonly range: VersionRange | null;
   /** "urn:cdx:<serial>/<version>#<bom-ref>" */
   readonly ref: string | null;
+  readonly within?: VexScope;
+}
+
+/** Whose part a product is: what is said of it holds nowhere else. */
+export interface VexScope {
+  readonly ecosystem: string;
+  /** "" where only the bill of materials is told. */
+  readonly name: string;
+  readonly version: string | null;
+  /** "urn:cdx:<serial>/<version>" */
+  readonly bom: string | null;
 }
 
 export interface VexStatement {
@@ -36,8 +47,12 @@ export interface VexSubject {
 
 export interface VexIndex {
   readonly size: number;
-  /** The statement that counts for this vulnerability in this subject; null when nobody speaks of it. */
-  find(names: readonly string[], subject: VexSubject): VexStatement | null;
+  /**
+   * The statement that counts for this vulnerability in this subject; null when nobody speaks of it.
+   *
+   * @param around the products that the subject is a part of
+   */
+  find(names: readonly string[], subject: VexSubject, around?: readonly VexSubject[]): VexStatement | null;
   /** Whether any statement speaks of the subject at all. */
   knows(subject: VexSubject): boolean;
 }
@@ -46,6 +61,7 @@ const keyOf = (ecosystem: string, name: string) => `${ecosystem.split(':', 1)[0]
 
 export function createVexIndex(statements: readonly VexStatement[]): VexIndex {
   const byKey = new Map<string, Map<string, { statement: VexStatement; product: VexProduct }[]>>();
+  const scopes = new Set<string>();
   const add = (key: string, statement: VexStatement, product: VexProduct) => {
     const names = byKey.get(key) ?? new Map<string, { statement: VexStatement; product: VexProduct }[]>();
     byKey.set(key, names);
@@ -55,6 +71,7 @@ export function createVexIndex(statements: readonly VexStatement[]): VexIndex {
     for (const product of statement.products) {
       if (product.name !== '') add(keyOf(product.ecosystem, product.name), statement, product);
       if (product.ref !== null) add(product.ref, statement, product);
+      if (product.within) for (const key of scopeKeys(product.within)) scopes.add(key);
     }
   const listsOf = (subject: VexSubject) =>
     [byKey.get(keyOf(subject.ecosystem, subject.name)), subject.ref ? byKey.get(subject.ref) : undefined].filter(
@@ -62,16 +79,40 @@ export function createVexIndex(statements: readonly VexStatement[]): VexIndex {
     );
   return {
     size: statements.length,
-    knows: (subject) => listsOf(subject).length > 0,
-    find(names, subject) {
+    knows: (subject) =>
+      listsOf(subject).length > 0 ||
+      scopes.has(keyOf(subject.ecosystem, subject.name)) ||
+      scopes.has(bomOf(subject) ?? ''),
+    find(names, subject, around = []) {
       let best: VexStatement | null = null;
       for (const list of listsOf(subject))
         for (const name of names)
           for (const { statement, product } of list.get(name) ?? [])
-            if (speaksOf(product, subject) && (best === null || outweighs(statement, best))) best = statement;
+            if (
+              speaksOf(product, subject) &&
+              inScope(product.within, [subject, ...around]) &&
+              (best === null || outweighs(statement, best))
+            )
+              best = statement;
       return best;
     },
   };
+}
+
+const bomOf = ({ ref }: VexSubject): string | null => ref?.split('#', 1)[0] ?? null;
+const scopeKeys = ({ ecosystem, name, bom }: VexScope): string[] => [
+  ...(name === '' ? [] : [keyOf(ecosystem, name)]),
+  ...(bom === null ? [] : [bom]),
+];
+
+function inScope(within: VexScope | undefined, subjects: readonly VexSubject[]): boolean {
+  if (within === undefined) return true;
+  return subjects.some((subject) => {
+    if (within.bom !== null && within.bom === bomOf(subject)) return true;
+    if (within.name === '' || keyOf(within.ecosystem, within.name) !== keyOf(subject.ecosystem, subject.name))
+      return false;
+    return speaksOf({ ...within, range: null, ref: null }, subject);
+  });
 }
 
 function speaksOf(product: VexProduct, subject: VexSubject): boolean {

@@ -84,7 +84,7 @@ function statementOf(
   const names = [...new Set(group.flatMap((match) => match.advisory.names))];
   // A maker's word about the whole product counts before what is said of the part alone.
   for (const subject of [...subjects, item, ...(item.also === undefined ? [] : [{ ...item, name: item.also }])]) {
-    const found = vex.find(names, subject);
+    const found = vex.find(names, subject, subjects);
     if (found) return found;
   }
   return null;

@@ -21,6 +21,10 @@ const FLUSH_EVERY_MS = 1000;
 const BLOCKS_PER_TURN = 4;
 /** Writing the engine's memory may take this share of the time. */
 const STATE_SHARE = 0.05;
+/** Between two blocks the engine's memory is written for so long, and then events have their turn again. */
+const STATE_STEP_MS = 10;
+/** While it is being written, the wait for blocks is this short. */
+const STATE_WAIT_MS = 2;
 const SIGHTINGS_MAX = 4096;
 const ALERTS_WAITING_MAX = 2000;
 
@@ -32,13 +36,13 @@ export interface PipelineParts {
   readonly engine: {
     feed(event: DecodedEvent): readonly Alert[];
     tick(nowMs: number): readonly Alert[];
-    snapshot(): Uint8Array;
+    beginSnapshot(): { step(budgetMs: number): boolean; pieces(): readonly Uint8Array[] };
   };
   /** The engine's memory already includes blocks up to this one. */
   readonly engineSeq: number;
   /** The sources' counts already include blocks up to this one. */
   readonly countedSeq: number;
-  readonly writeState: (seq: number, state: Uint8Array) => Promise<void>;
+  readonly writeState: (seq: number, pieces: readonly Uint8Array[]) => Promise<void>;
   /** Resolves when the alerts are in the store. */
   readonly storeAlerts: (alerts: readonly Alert[]) => Promise<void>;
   readonly storeCounts: (seq: number, counts: readonly SourceCount[], sightings: readonly Sighting[]) => Promise<void>;
@@ -52,9 +56,7 @@ export async function runPipeline(parts: PipelineParts, signal: AbortSignal): Pr
   let seq = consumer.ackedSeq;
   let events = 0;
   let alertCount = 0;
-  let stateCostMs = 0;
   let flushedMs = clock.now();
-  let checkpointMs = clock.now();
   let reportedMs = clock.now();
   let reportedEvents = 0;
   let oldestMs = 0;
@@ -85,18 +87,17 @@ export async function runPipeline(parts: PipelineParts, signal: AbortSignal): Pr
     seq = block.seq;
     if (seq === parts.countedSeq) parts.takeCounts();
   };
-  const checkpoint = async () => {
-    await archive.flush();
-    await outgoing.settled();
-    const counts = parts.takeCounts();
-    if (seq > parts.countedSeq) await parts.storeCounts(seq, counts, sightings.take());
-    const started = performance.now();
-    if (seq > parts.engineSeq) await parts.writeState(seq, engine.snapshot());
-    stateCostMs = performance.now() - started;
-    await consumer.ack(seq);
-    checkpointMs = clock.now();
-    flushedMs = checkpointMs;
-  };
+  const checkpoint = createCheckpoint(parts, {
+    /** Everything up to now is durable and counted, but for the engine's memory. */
+    settle: async () => {
+      await archive.flush();
+      await outgoing.settled();
+      const counts = parts.takeCounts();
+      if (seq > parts.countedSeq) await parts.storeCounts(seq, counts, sightings.take());
+      flushedMs = clock.now();
+      return seq;
+    },
+  });
   const report = (now: number) => {
     const perSec = Math.round(((events - reportedEvents) * 1000) / Math.max(1, now - reportedMs));
     parts.onProgress({
@@ -114,15 +115,18 @@ export async function runPipeline(parts: PipelineParts, signal: AbortSignal): Pr
   };
 
   while (!signal.aborted) {
-    const wait = AbortSignal.any([signal, AbortSignal.timeout(FLUSH_EVERY_MS)]);
-    const blocks = await consumer.next(BLOCKS_PER_TURN, wait);
-    for (const block of blocks) await take(block);
+    const waitMs = checkpoint.running ? STATE_WAIT_MS : FLUSH_EVERY_MS;
+    const blocks = await consumer.next(BLOCKS_PER_TURN, AbortSignal.any([signal, AbortSignal.timeout(waitMs)]));
+    for (const block of blocks) {
+      await take(block);
+      await checkpoint.proceed(STATE_STEP_MS);
+    }
+    if (blocks.length === 0) await checkpoint.proceed(STATE_STEP_MS);
     const now = clock.now();
     oldestMs = blocks.length > 0 ? Math.max(0, now - (blocks[0] as StoredBlock).receivedMs) : 0;
-    if (blocks.length === 0 || now - reportedMs >= FLUSH_EVERY_MS) send(engine.tick(now));
+    if ((blocks.length === 0 && !checkpoint.running) || now - reportedMs >= FLUSH_EVERY_MS) send(engine.tick(now));
     const unsaved = seq > consumer.ackedSeq;
-    const stateDue = now - checkpointMs >= Math.max(FLUSH_EVERY_MS, stateCostMs / STATE_SHARE);
-    if (unsaved && stateDue) await checkpoint();
+    if (unsaved && checkpoint.isDue(now)) await checkpoint.begin();
     else if (unsaved && now - flushedMs >= FLUSH_EVERY_MS) {
       await archive.flush();
       flushedMs = now;
@@ -132,8 +136,77 @@ export async function runPipeline(parts: PipelineParts, signal: AbortSignal): Pr
     if (outgoing.waiting() > ALERTS_WAITING_MAX) await outgoing.settled();
     outgoing.check();
   }
-  if (seq > consumer.ackedSeq) await checkpoint();
+  await checkpoint.finish();
+  if (seq > consumer.ackedSeq) {
+    await checkpoint.begin();
+    await checkpoint.finish();
+  }
   report(clock.now());
+}
+
+/**
+ * The acknowledgement of a block and all before it. The engine's memory as of that block is written while later ones are
+ * taken, because a million groups take seconds to write; the block is acknowledged when the memory is on disk.
+ */
+function createCheckpoint(parts: PipelineParts, o: { settle: () => Promise<number> }) {
+  const { clock, consumer, engine } = parts;
+  type Saving = {
+    seq: number;
+    snapshot: ReturnType<typeof engine.beginSnapshot> | null;
+    writing: Promise<void> | null;
+  };
+  let saving: Saving | null = null;
+  let written = false;
+  let failure: unknown = null;
+  let costMs = 0;
+  let endedMs = clock.now();
+
+  const write = async ({ seq, snapshot }: Saving): Promise<void> => {
+    const started = performance.now();
+    try {
+      if (snapshot !== null) await parts.writeState(seq, snapshot.pieces());
+      written = true;
+    } catch (error) {
+      failure = error ?? new Error('The state could not be written.');
+    }
+    costMs += performance.now() - started;
+  };
+  const proceed = async (budgetMs: number): Promise<void> => {
+    if (saving === null) return;
+    const started = performance.now();
+    if (saving.writing === null) {
+      const complete = saving.snapshot === null || saving.snapshot.step(budgetMs);
+      costMs += performance.now() - started;
+      if (!complete) return;
+      saving.writing = write(saving);
+    }
+    if (failure !== null) throw failure;
+    if (!written) return;
+    await consumer.ack(saving.seq);
+    saving = null;
+    endedMs = clock.now();
+  };
+  return {
+    get running() {
+      return saving !== null;
+    },
+    isDue: (now: number) => saving === null && now - endedMs >= Math.max(FLUSH_EVERY_MS, costMs / STATE_SHARE),
+    begin: async () => {
+      const seq = await o.settle();
+      written = false;
+      costMs = 0;
+      // No event is fed between the two.
+      saving = { seq, snapshot: seq > parts.engineSeq ? engine.beginSnapshot() : null, writing: null };
+    },
+    proceed,
+    /** All that is left at once: the pipeline ends. */
+    finish: async () => {
+      while (saving !== null) {
+        await proceed(Number.POSITIVE_INFINITY);
+        await saving?.writing;
+      }
+    },
+  };
 }
 
 /** One call to the store at a time; what is raised meanwhile goes together in the next, so that a storm is few transactions. */

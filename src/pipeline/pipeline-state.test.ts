@@ -12,7 +12,7 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 
 test('what was written comes back with its block', async () => {
   const file = join(folder, 'a');
-  await writeState(file, 2 ** 40 + 7, Buffer.from('memory'));
+  await writeState(file, 2 ** 40 + 7, [Buffer.from('mem'), Buffer.from('ory')]);
   const back = await readState(file);
   expect(back?.seq).toBe(2 ** 40 + 7);
   expect(Buffer.from(back?.state ?? []).toString()).toBe('memory');
@@ -20,7 +20,7 @@ test('what was written comes back with its block', async () => {
 
 test('a changed byte anywhere is noticed', async () => {
   const file = join(folder, 'b');
-  await writeState(file, 5, Buffer.from('memory'));
+  await writeState(file, 5, [Buffer.from('memory')]);
   const whole = await readFile(file);
   for (let i = 0; i < whole.length; i++) {
     const damaged = Buffer.from(whole);

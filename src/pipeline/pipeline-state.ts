@@ -3,27 +3,49 @@
 import { createHash } from 'node:crypto';
 import { open, readFile, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { syncFolder } from '../core/index.ts';
 
 const MAGIC = 'ASEPSTA1';
 const HEAD_BYTES = 8 + 8 + 32;
 
+/** Bytes that are digested before others get their turn. */
+const TURN_BYTES = 4 * 1024 * 1024;
+
+async function digestOf(head: Uint8Array, pieces: readonly Uint8Array[]): Promise<Buffer> {
+  const digest = createHash('sha256').update(head);
+  let since = 0;
+  for (const piece of pieces) {
+    digest.update(piece);
+    since += piece.length;
+    if (since < TURN_BYTES) continue;
+    since = 0;
+    await nextTurn();
+  }
+  return digest.digest();
+}
+
 /** Writes the state so that after a crash either the old or the new one is there, whole. */
-export async function writeState(file: string, seq: number, state: Uint8Array): Promise<void> {
+export async function writeState(file: string, seq: number, pieces: readonly Uint8Array[]): Promise<void> {
   const head = Buffer.alloc(HEAD_BYTES);
   head.write(MAGIC, 0, 'latin1');
   head.writeBigUInt64LE(BigInt(seq), 8);
-  createHash('sha256').update(head.subarray(8, 16)).update(state).digest().copy(head, 16);
+  (await digestOf(head.subarray(8, 16), pieces)).copy(head, 16);
   const partial = `${file}.partial`;
   const handle = await open(partial, 'w', 0o600);
   try {
-    await handle.writev([head, state]);
+    await handle.writeFile(whole(head, pieces));
     await handle.datasync();
   } finally {
     await handle.close();
   }
   await rename(partial, file);
   await syncFolder(dirname(file));
+}
+
+function* whole(head: Uint8Array, pieces: readonly Uint8Array[]): Generator<Uint8Array> {
+  yield head;
+  yield* pieces;
 }
 
 /** The state and its block, or null when there is none or it is damaged (the engine then starts without memory). */

@@ -118,7 +118,7 @@ await runPipeline(
     engine,
     engineSeq,
     countedSeq: setup.countedSeq,
-    writeState: (seq, state) => writeState(setup.stateFile, seq, state),
+    writeState: (seq, pieces) => writeState(setup.stateFile, seq, pieces),
     storeAlerts: (alerts) => ask((call) => ({ type: 'alerts', call, alerts })),
     storeCounts: (seq, counts, sightings) => ask((call) => ({ type: 'counts', call, seq, counts, sightings })),
     onProgress: (progress) => say({ type: 'progress', progress }),

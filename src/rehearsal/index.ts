@@ -1,5 +1,6 @@
 /** The door of the rehearsal: a generated hospital, its night, and the sender. */
 
+export { accessExports } from './rehearsal-access.ts';
 export { sendEvidence } from './rehearsal-evidence.ts';
 export { createHospital } from './rehearsal-hospital.ts';
 export { exerciseAdvisories } from './rehearsal-inventory.ts';

@@ -45,6 +45,7 @@ export function accountStore(context: StoreContext): AccountStore {
     list: async (filter, page) => {
       let query = context.db.selectFrom('accounts').select(['service', 'name_key', 'id', 'doc']);
       if (filter.service !== undefined) query = query.where('service', '=', key(filter.service));
+      if (filter.second_factor !== undefined) query = query.where('second_factor', '=', filter.second_factor);
       if (filter.exercise !== undefined) query = query.where('exercise', '=', flag(filter.exercise));
       if (filter.text) query = query.where(sql<boolean>`search like ${containing(filter.text)} escape '!'`);
       return readPage(query, {

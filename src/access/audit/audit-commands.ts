@@ -1,14 +1,11 @@
 /** `asepsis access audit`: exports of identity systems in, one finding for each account and weakness out. */
 
-import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { Client } from 'ldapts';
 import {
-  type AccountId,
   AsepsisError,
   type Clock,
-  contentId,
   EXIT,
   type Finding,
   publicFinding,
@@ -19,6 +16,7 @@ import {
   type Terminal,
 } from '../../core/index.ts';
 import { auditCoverage, judge, observations, POLICIES, passing, type Verdict } from './audit-judge.ts';
+import { keepAudit } from './audit-keep.ts';
 import { directoryAccounts, type Entry } from './audit-ldif.ts';
 import { readExports } from './audit-read.ts';
 import type { AuditInput } from './audit-record.ts';
@@ -37,6 +35,7 @@ interface Options {
   readonly external?: readonly string[];
   readonly host?: string;
   readonly data?: string;
+  readonly exercise?: boolean;
   readonly ldap?: string;
   readonly bindDn?: string;
   readonly passwordFile?: string;
@@ -45,7 +44,6 @@ interface Options {
 }
 
 const LDAP_PAGE = 500;
-const WRITE_ROWS = 500;
 
 export function auditCommands(access: Command, terminal: Terminal, deps: AuditDeps): void {
   access
@@ -62,6 +60,7 @@ export function auditCommands(access: Command, terminal: Terminal, deps: AuditDe
     .option('--external <services...>', 'services that can be reached from the internet, by their name here')
     .option('--host <name>', 'the machine whose etc files these are')
     .option('-d, --data <folder>', 'keeps accounts and findings in this installation')
+    .option('--exercise', 'with --data: marks what is kept as part of an exercise')
     .option('--json', 'one finding a line')
     .option('--accounts', 'with --json: one verdict for each account and service instead')
     .option('--coverage', 'with --json: the coverage and the policies that it answers to instead')
@@ -83,7 +82,10 @@ async function audit(files: readonly string[], o: Options, terminal: Terminal, d
   const nowMs = deps.clock.now();
   const verdicts = judge(input, { nowMs, ...(o.external && { external: o.external }) });
   const seen = observations(verdicts, nowMs);
-  const findings = store === null ? seen.map((one) => passing(one, nowMs)) : await keep(store, verdicts, seen, nowMs);
+  const findings =
+    store === null
+      ? seen.map((one) => passing(one, nowMs))
+      : await keepAudit(store, verdicts, seen, { nowMs, exercise: o.exercise === true }).finally(() => store.close());
   print(o, terminal, verdicts, findings);
   summary(verdicts, terminal);
   return findings.some((one) => one.state === 'open') ? EXIT.findings : EXIT.clean;
@@ -147,58 +149,6 @@ function summary(verdicts: readonly Verdict[], terminal: Terminal): void {
   line('All', coverage.all);
 }
 
-/** Accounts and findings into the store; what a complete audit of a service no longer shows is fixed by the next round of it. */
-async function keep(
-  store: Store,
-  verdicts: readonly Verdict[],
-  seen: ReturnType<typeof observations>,
-  nowMs: number,
-): Promise<readonly Finding[]> {
-  const at = rfc3339(nowMs);
-  try {
-    for (let from = 0; from < verdicts.length; from += WRITE_ROWS)
-      await store.accounts.upsert(
-        verdicts.slice(from, from + WRITE_ROWS).map((one) => ({
-          id: accountId(one),
-          name: one.name.slice(0, 256),
-          service: one.service.slice(0, 256),
-          privileged: one.privileged,
-          external: one.external,
-          second_factor: one.factor,
-          ...(one.lastSignInMs && { last_sign_in: rfc3339(one.lastSignInMs) }),
-          evidence: [{ what: one.why.slice(0, 1000), seen: at }],
-          first_seen: at,
-          last_seen: at,
-          exercise: false,
-        })),
-      );
-    const kept: Finding[] = [];
-    for (let from = 0; from < seen.length; from += WRITE_ROWS)
-      kept.push(...(await store.findings.observe(seen.slice(from, from + WRITE_ROWS), at)));
-    const proof = { what: 'The audit no longer shows it', seen: at };
-    const kinds = [
-      ...new Set([
-        'no-second-factor',
-        'second-factor-not-enforced',
-        'second-factor-bypassed',
-        'shared-account',
-        'stale-account',
-        'never-used-account',
-      ]),
-    ];
-    const byService = Map.groupBy(kept, (one) => one.asset.name);
-    for (const service of new Set(verdicts.map((one) => one.service.slice(0, 256))))
-      await store.findings.fixMissing(
-        { room: 'access', assetName: service, kinds, seen: (byService.get(service) ?? []).map((one) => one.id) },
-        proof,
-        at,
-      );
-    return kept;
-  } finally {
-    await store.close();
-  }
-}
-
 /** A directory read live, in pages, with nothing but search. */
 async function readLive(o: Options, input: AuditInput): Promise<void> {
   if (o.bindDn === undefined || o.passwordFile === undefined || o.base === undefined)
@@ -252,12 +202,3 @@ async function readLive(o: Options, input: AuditInput): Promise<void> {
     await client.unbind().catch(() => {});
   }
 }
-
-/** The same account of the same service is the same record at the next audit. */
-const accountId = (one: Verdict): AccountId =>
-  contentId<AccountId>(
-    'account',
-    createHash('sha256')
-      .update(JSON.stringify([one.service, one.name]))
-      .digest(),
-  );

@@ -1,4 +1,5 @@
 /** The door of the audit inside its room. */
 
 export { type AuditDeps, auditCommands } from './audit-commands.ts';
+export { takeExports } from './audit-keep.ts';
 export { type AuditInput, account } from './audit-record.ts';

@@ -3,10 +3,12 @@ import { Value } from 'typebox/value';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { systemClock } from '../../core/index.ts';
 import { programOf } from '../testing/gateway-fronts.ts';
+import { addPerson, startTestGateway } from '../testing/gateway-harness.ts';
 import { hasSlapd, LDAP_PASSWORD, type Slapd, startSlapd } from '../testing/gateway-slapd.ts';
 import { accountState, ldapDirectory } from './gateway-directory.ts';
 import { totpStep } from './gateway-factors.ts';
 import type { LdapConfig } from './gateway-schema.ts';
+import { checkPassword } from './gateway-sign-in.ts';
 
 describe.skipIf(!hasSlapd())(`a real slapd${hasSlapd() ? '' : ' (not installed)'}`, () => {
   let slapd: Slapd;
@@ -108,4 +110,43 @@ test('the schema of a directory fills what is careful', async () => {
   };
   expect(filled.trusted_proxies).toEqual([]);
   expect(filled.session).toMatchObject({ life_hours: 12, idle_minutes: 60 });
+});
+
+test('a directory that is down costs nobody their tries where they are known, and strangers theirs', async () => {
+  const it = await startTestGateway({
+    directories: [
+      { type: 'local', name: 'local' },
+      {
+        type: 'ldap',
+        name: 'hospital',
+        url: 'ldap://127.0.0.1:1',
+        bind_dn: 'cn=reader',
+        bind_password_file: import.meta.filename,
+        base: 'dc=hosp',
+        timeout_ms: 200,
+      },
+    ],
+  });
+  try {
+    const put = (name: string, directory: string) =>
+      it.gateway.accounts.put({ name, display: name, email: '', directory, groups: [] });
+    put('anna', 'hospital');
+    await addPerson(it.gateway, 'lora');
+    for (const name of ['anna', 'lora']) it.gateway.throttle.addPlace(name, '127.0.0.1');
+    const visitor = (address: string) => ({ address, agent: 'x', deviceCookie: null });
+    const tries = async (name: string, address: string) => {
+      const kinds = new Set<string>();
+      for (let i = 0; i < 10; i++)
+        kinds.add((await checkPassword(it.gateway, visitor(address), name, 'not-the-right-one', null)).kind);
+      return kinds;
+    };
+    expect(await tries('anna', '127.0.0.1')).toEqual(new Set(['down']));
+    // From elsewhere nobody is told whether the account is a local one: both wait.
+    expect(await tries('anna', '127.0.7.1')).toContain('wait');
+    expect(await tries('lora', '127.0.7.2')).toContain('wait');
+    // A local password can be guessed while the directory is down, so its tries count everywhere.
+    expect(await tries('lora', '127.0.0.1')).toContain('wait');
+  } finally {
+    await it.stop();
+  }
 });

@@ -230,13 +230,7 @@ function openEmergency(visit: Visit, id: string) {
 
 function askApprovers(visit: Visit, app: string, person: string, reason: string) {
   const { gateway, visitor } = visit;
-  const waiting = Number(
-    gateway.durable.get(
-      'SELECT count(*) AS n FROM emergencies WHERE opened IS NULL AND asked > ?',
-      gateway.clock.now() - ASK_MS,
-    )?.n,
-  );
-  if (waiting >= WAITING_MAX) return emergencyPage(visit, 429, texts.busy);
+  if (!makeRoom(visit)) return emergencyPage(visit, 429, texts.busy);
   const { id, secret } = keep(visit, app, person, reason, 'approval');
   gateway.events.emit({
     what: 'break-glass-asked',
@@ -251,6 +245,34 @@ function askApprovers(visit: Visit, app: string, person: string, reason: string)
     `${person} asks for emergency access to ${app}. Two approvers can grant it.`,
   );
   redirect(visit.res, `/break-glass/wait?id=${id}&key=${secret}`);
+}
+
+/**
+ * Room for one more request. When there is none, whoever has asked most gives up the oldest, first among places that
+ * nobody has ever signed in from: a stranger who fills the list pushes out themselves, never a ward. What somebody has
+ * approved stays. False when nothing can give way.
+ */
+function makeRoom({ gateway }: Visit): boolean {
+  const waiting = gateway.durable
+    .all(
+      'SELECT id, address, approvals FROM emergencies WHERE opened IS NULL AND how = ? AND asked > ? ORDER BY asked',
+      'approval',
+      gateway.clock.now() - ASK_MS,
+    )
+    .map((row) => ({ id: row.id as string, place: addressKey(row.address as string), free: row.approvals === '[]' }));
+  if (waiting.length < WAITING_MAX) return true;
+  const from = Map.groupBy(waiting, (one) => one.place);
+  const places = [...from].map(([place, mine]) => ({
+    known: gateway.throttle.isKnownToAnybody(place),
+    count: mine.length,
+    oldest: mine.find((one) => one.free)?.id,
+  }));
+  const [first] = places
+    .filter((one) => one.oldest !== undefined)
+    .sort((a, b) => Number(a.known) - Number(b.known) || b.count - a.count);
+  if (first?.oldest === undefined) return false;
+  gateway.durable.run('DELETE FROM emergencies WHERE id = ? AND opened IS NULL', first.oldest);
+  return true;
 }
 
 function waitingOf(visit: Visit, id: string): EmergencyRow | null {

@@ -66,12 +66,15 @@ function once(query: URLSearchParams, name: string): string | null | undefined {
   return values.length > 1 ? undefined : (values[0] ?? null);
 }
 
+/** A list of words (OpenID Connect Core section 3.1.2.1). */
+const promptsOf = (query: URLSearchParams): string[] => (query.get('prompt') ?? '').split(' ').filter(Boolean);
+
 function needOf(client: OidcClientConfig, query: URLSearchParams): Need {
   const strength = strengthOf(client.need?.strength ?? 'two-factor');
   const limits = [client.need?.within_minutes === undefined ? null : client.need.within_minutes * 60_000];
   const maxAge = query.get('max_age');
   if (maxAge !== null && /^\d{1,9}$/.test(maxAge)) limits.push(Math.max(Number(maxAge) * 1000, 1000));
-  if (query.get('prompt') === 'login') limits.push(FRESH_MS);
+  if (promptsOf(query).includes('login')) limits.push(FRESH_MS);
   const set = limits.filter((one) => one !== null);
   return { strength, withinMs: set.length === 0 ? null : Math.min(...set) };
 }
@@ -101,6 +104,8 @@ function authorize(visit: Visit) {
     'request',
     'request_uri',
     'client_id',
+    'prompt',
+    'max_age',
   ];
   const values = Object.fromEntries(names.map((name) => [name, once(query, name)]));
   if (Object.values(values).includes(undefined)) return back({ error: 'invalid_request' });
@@ -112,11 +117,13 @@ function authorize(visit: Visit) {
     return back({ error: 'invalid_request', error_description: 'PKCE with S256 is needed' });
   const scope = (values.scope ?? '').split(' ').filter((one) => SCOPES.includes(one));
   if (!scope.includes('openid')) return back({ error: 'invalid_scope' });
+  const prompts = promptsOf(query);
+  // `none` beside another word asks for two things that exclude each other.
+  if (prompts.includes('none') && prompts.length > 1) return back({ error: 'invalid_request' });
   const need = needOf(client, query);
   const now = gateway.clock.now();
   if (session === null || session.emergencyApp !== null || !meets(session, need, now)) {
-    if (query.get('prompt') === 'none')
-      return back({ error: session === null ? 'login_required' : 'interaction_required' });
+    if (prompts.includes('none')) return back({ error: session === null ? 'login_required' : 'interaction_required' });
     return redirect(
       visit.res,
       `/sign-in?t=${signGoal(gateway, { kind: 'oidc', query: visit.target.query.slice(1), need, fresh: null })}`,

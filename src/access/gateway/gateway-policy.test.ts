@@ -200,3 +200,18 @@ test('Traefik’s and Envoy’s configuration is YAML that asks about every path
     'app_notes',
   ]);
 });
+
+test('what restricts a script restricts it with a path behind it; what opens one does not', () => {
+  const app = policy([
+    { paths: ['/public.php'], effect: 'public' },
+    { paths: ['/admin.php', '/*/tool.cgi'], groups: ['it'] },
+    { paths: ['/orders'], groups: ['it'] },
+  ]);
+  for (const path of ['/admin.php', '/admin.php/', '/admin.php/x', '/Admin.PHP/x/y', '/a/tool.cgi/x', '/a/tool.cgi'])
+    expect(ask(app, path, subject([]))).toBe('deny');
+  // A public script is not public with whatever stands behind it.
+  expect(ask(app, '/public.php', null)).toBe('allow');
+  expect(ask(app, '/public.php/x', null)).toBe('sign-in');
+  // A name without an ending is no script: the rule says what it says.
+  expect(ask(app, '/orders/7', subject([]))).toBe('allow');
+});

@@ -147,12 +147,17 @@ function compileRule(rule: RuleConfig, index: number, appNeed: Need, networks: R
   };
 }
 
+/** A last segment with an ending: a script, to servers that have scripts. */
+const SCRIPT = /\.[a-z0-9]{1,8}$/;
+
 function pathMatcher(pattern: string, exact: boolean): PathMatcher {
   const fold = exact ? pattern : pattern.toLowerCase();
   const pathOf = exact ? (target: Target) => target.path : (target: Target) => target.folded;
   if (fold === '/**') return () => true;
-  const open = fold.endsWith('/**');
-  const stem = open ? fold.slice(0, -3) : fold;
+  const whole = fold.endsWith('/**');
+  const stem = whole ? fold.slice(0, -3) : fold;
+  // `/admin.php/x` runs `/admin.php` (PATH_INFO, RFC 3875 section 4.1.5): what restricts the one restricts the other.
+  const open = whole || (!exact && SCRIPT.test(stem));
   if (!stem.includes('*')) {
     const under = `${stem}/`;
     if (open) return (target) => pathOf(target).startsWith(under) || pathOf(target) === stem;

@@ -199,14 +199,19 @@ export function proxyUpgrade(gateway: Gateway, req: IncomingMessage, socket: Dup
   const upstream = open(verdict.app, 'GET', req.url as string, upstreamHeaders(gateway, req, verdict, true));
   let other: Duplex | null = null;
   const close = () => {
+    if (socket.destroyed) return;
     socket.destroy();
-    other?.destroy();
-    upstream.destroy();
+    // Where thousands end at once, all clients come before the first application.
+    setImmediate(() => {
+      other?.destroy();
+      upstream.destroy();
+    });
   };
   const letGo = hold(gateway, { session: verdict.session, question, app: verdict.app, close });
   socket.on('close', () => {
     letGo();
-    close();
+    other?.destroy();
+    upstream.destroy();
   });
   upstream.on('error', () => {
     refuseSocket(socket, '502 Bad Gateway', 'upstream');
@@ -221,7 +226,7 @@ export function proxyUpgrade(gateway: Gateway, req: IncomingMessage, socket: Dup
     there.on('error', close);
     there.on('close', close);
     let text = 'HTTP/1.1 101 Switching Protocols\r\n';
-    const names = Object.values(gateway.settings().cookies);
+    const { cookieNames: names } = gateway.settings();
     for (let i = 0; i < answer.rawHeaders.length; i += 2) {
       const value = answer.rawHeaders[i + 1] as string;
       if (

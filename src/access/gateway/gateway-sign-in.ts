@@ -89,6 +89,10 @@ export async function checkPassword(
   const until = gateway.throttle.fail(counted(keys));
   const answer = await askDirectories(gateway, account, password);
   if (answer === 'busy' || answer.kind === 'down') {
+    // Nothing was tried: honest people who try again from where they are known do not shut themselves out. Strangers stay
+    // counted, and so do local accounts, whose password was looked at; telling the two apart needs a known place.
+    if (keys.every(([kind]) => kind === 'known') && !isLocal(gateway, name))
+      gateway.throttle.undo(counted(keys), until);
     gateway.events.often({
       what: 'password',
       outcome: 'failure',
@@ -103,6 +107,11 @@ export async function checkPassword(
   const result = judged(gateway, visitor, name, { keys, until }, answer, goal);
   return result.kind === 'second' ? result : settled(started, result);
 }
+
+const isLocal = (gateway: Gateway, account: string): boolean => {
+  const directory = gateway.accounts.get(account)?.directory;
+  return gateway.settings().config.directories.some((one) => one.type === 'local' && one.name === directory);
+};
 
 async function askDirectories(
   gateway: Gateway,

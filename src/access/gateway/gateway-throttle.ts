@@ -151,6 +151,13 @@ export function openThrottle(db: Db, clock: Clock) {
         place,
         clock.now() - PLACE_DAYS * 86_400_000,
       ) !== undefined,
+    /** Somebody has completely signed in from there. */
+    isKnownToAnybody: (address: string): boolean =>
+      db.get(
+        'SELECT 1 FROM places WHERE place = ? AND last > ? LIMIT 1',
+        address,
+        clock.now() - PLACE_DAYS * 86_400_000,
+      ) !== undefined,
     addPlace: (account: string, place: string) =>
       db.run('INSERT OR REPLACE INTO places VALUES (?, ?, ?)', account, place, clock.now()),
     /** The account whose counter the key is, among these. */

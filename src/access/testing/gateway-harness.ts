@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { Secret, TOTP } from 'otpauth';
 import { stringify } from 'yaml';
 import type { ArrivalTimes } from '../gateway/gateway-body.ts';
+import type { SendEvents } from '../gateway/gateway-events.ts';
 import { type Gateway, listen, openGateway, parseGatewayConfig } from '../gateway/index.ts';
 
 export interface Answer {
@@ -135,7 +136,7 @@ export const PASSWORD = 'wobbly-lantern-quarry-58';
 /** A gateway whose sign-in host is `login.localhost:8430`; the port in the host is a name only. */
 export async function startTestGateway(
   change: Record<string, unknown> = {},
-  o: { folder?: string; port?: number; clock?: TestClock; times?: ArrivalTimes } = {},
+  o: { folder?: string; port?: number; clock?: TestClock; times?: ArrivalTimes; send?: SendEvents } = {},
 ): Promise<TestGateway> {
   const folder = o.folder ?? mkdtempSync(join(tmpdir(), 'asepsis-gateway-'));
   // The start of a time step, so that a test knows which codes are right.
@@ -150,7 +151,7 @@ export async function startTestGateway(
     folder,
     config,
     clock,
-    send: async (records) => void events.push(...(records as TestGateway['events'])),
+    send: o.send ?? (async (records) => void events.push(...(records as TestGateway['events']))),
     alarm: (what, sentence) => {
       if (sentence === null) alarms.delete(what);
       else alarms.set(what, sentence);

@@ -11,6 +11,7 @@ import { texts } from '../texts.ts';
 
 const t = texts.access;
 const SHOWN = 100;
+const FACTORS = ['none', 'bypassed', 'registered', 'enforced', 'unknown'] as const;
 
 interface Service {
   readonly service: string;
@@ -71,11 +72,12 @@ export default function AccessPage() {
 }
 
 function Services({ services }: { services: readonly Service[] }) {
-  const cell = (service: string, value: number) =>
+  // A number opens the accounts that it counts.
+  const cell = (service: string, factor: string, value: number) =>
     value === 0 ? (
       <span className="dim">0</span>
     ) : (
-      <a href={`/accounts?text=${encodeURIComponent(service)}`}>{value.toLocaleString('en')}</a>
+      <a href={`/accounts?service=${encodeURIComponent(service)}&factor=${factor}`}>{value.toLocaleString('en')}</a>
     );
   return (
     <section className="panel" aria-labelledby="access-services">
@@ -112,9 +114,8 @@ function Services({ services }: { services: readonly Service[] }) {
                       {one.service}
                       {one.external && <span className="dim"> · {t.services.external}</span>}
                     </th>
-                    {[one.none, one.bypassed, one.registered, one.enforced, one.unknown].map((value, index) => (
-                      // biome-ignore lint/suspicious/noArrayIndexKey: five columns in a fixed order
-                      <td key={index}>{cell(one.service, value)}</td>
+                    {FACTORS.map((factor) => (
+                      <td key={factor}>{cell(one.service, factor, one[factor])}</td>
                     ))}
                   </tr>
                 ))}

@@ -30,7 +30,8 @@ const COLUMNS: readonly TableColumn<Account>[] = [
 
 export default function AccountsPage() {
   const [filters, setFilters] = useFilters();
-  const params = useMemo(() => ({ text: filters.text }), [filters.text]);
+  const { text, service, factor } = filters;
+  const params = useMemo(() => ({ text, service, second_factor: factor }), [text, service, factor]);
   const list = useList<Account>('/v1/accounts', params);
   const onOpen = useCallback((item: Account, replace: boolean) => setFilters({ id: item.id }, replace), [setFilters]);
   const open = list.items.find((item) => item.id === filters.id);
@@ -58,7 +59,7 @@ export default function AccountsPage() {
             hrefOf={(item) => `/accounts?id=${item.id}`}
             place={`accounts ${JSON.stringify(params)}`}
             empty={
-              filters.text ? (
+              text || service || factor ? (
                 <Empty title={texts.filters.nothing}>{texts.filters.nothingText}</Empty>
               ) : (
                 <Empty title={t.none} command="asepsis check">

@@ -26,7 +26,7 @@ export const INDICATOR_RULE = 'indicator';
 const HOUR_MS = 3_600_000;
 const SAID_MAX = 100_000;
 /** Patterns that are more than values are looked at one by one; beyond this they would cost more than the rules. */
-const PATTERNS_LOOKED_AT_MAX = 200;
+export const PATTERNS_LOOKED_AT_MAX = 200;
 
 export interface IndicatorCounts {
   readonly hits: number;
@@ -154,14 +154,18 @@ export function saidOfPattern(one: IndicatorPattern): Said {
   };
 }
 
+/** Patterns as expressions; no more than are looked at. */
+export const readPatterns = (patterns: readonly IndicatorPattern[]): { one: IndicatorPattern; expr: Expr }[] =>
+  patterns.slice(0, PATTERNS_LOOKED_AT_MAX).flatMap((one) => {
+    const read = readStixPattern(one.pattern);
+    return read.kind === 'expr' ? [{ one, expr: read.expr }] : [];
+  });
+
 export function createIndicatorWatcher(stored: StoredIndicators, streamId: string): IndicatorWatcher | null {
   const { set, patterns } = stored;
   if (set.size === 0 && patterns.length === 0) return null;
   const finder = createFinder(set);
-  const exprs = patterns.slice(0, PATTERNS_LOOKED_AT_MAX).flatMap((one): { one: IndicatorPattern; expr: Expr }[] => {
-    const read = readStixPattern(one.pattern);
-    return read.kind === 'expr' ? [{ one, expr: read.expr }] : [];
-  });
+  const exprs = readPatterns(patterns);
   const said = new Map<string, number>();
   let hits = 0;
   let alerts = 0;

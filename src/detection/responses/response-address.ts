@@ -32,7 +32,8 @@ function number6(text: string): bigint {
 
 const MAPPED = 0xffffn;
 
-function cut(version: 4 | 6, value: bigint, prefix: number): AddressRange {
+/** The network of so many bits that holds an address. */
+export function cut(version: 4 | 6, value: bigint, prefix: number): AddressRange {
   const rest = BigInt(BITS[version] - prefix);
   return { version, base: (value >> rest) << rest, prefix };
 }

@@ -4,6 +4,7 @@
  */
 
 import { type AddressRange, baseText, bitsOf, contains, parseRange, rangeText } from './response-address.ts';
+import { addressesOf, type BlockView } from './response-blocks.ts';
 
 /** A block as far as bouncers care. */
 export interface Block {
@@ -74,16 +75,24 @@ const listed = (text: string): string[] =>
     .filter((word) => word !== '');
 
 /** @returns null when the filter names something that is no address */
-export function filterBlocks(blocks: readonly Block[], filter: DecisionFilter): Block[] | null {
+export function filterBlocks(view: BlockView, filter: DecisionFilter): readonly Block[] | null {
   const wanted = filter.ip ?? filter.range;
   const range = wanted === undefined ? null : parseRange(wanted);
   if (wanted !== undefined && range === null) return null;
   const scopes = filter.scopes ?? filter.scope;
+  const blocks =
+    range === null
+      ? view.all
+      : filter.contains === false
+        ? view.all.filter((block) => contains(range, block.range))
+        : view.holding(range);
+  const asked = Object.entries(filter).some(
+    ([name, value]) => value !== undefined && name !== 'ip' && name !== 'range' && name !== 'contains',
+  );
+  if (!asked) return blocks;
   const fits = (block: Block): boolean => {
     const decision = decisionOf(block, 0);
     const scenario = decision.scenario.toLowerCase();
-    if (range && !(filter.contains === false ? contains(range, block.range) : contains(block.range, range)))
-      return false;
     if (scopes !== undefined && !listed(scopes).includes(decision.scope.toLowerCase())) return false;
     if (filter.value !== undefined && filter.value !== decision.value) return false;
     if (filter.type !== undefined && filter.type !== decision.type) return false;
@@ -105,19 +114,37 @@ export interface Stream {
 /**
  * @param since what the bouncer has seen: null at its start, when it gets all that is active. Of ended blocks it is told
  * only when no other active block has the same value: a bouncer deletes by value.
+ * @param addresses all blocks, for a bouncer that knows no ranges: it is told the addresses of IPv4 ranges one by one
  */
-export function streamOf(blocks: readonly Block[], since: number | null, nowMs: number): Stream {
-  const active = blocks.filter((block) => block.active && block.expiresMs > nowMs);
-  const held = new Set(active.map((block) => rangeText(block.range)));
-  const fresh = active.filter((block) => since === null || block.changed > since);
-  const ended = blocks.filter(
-    (block) =>
-      !(block.active && block.expiresMs > nowMs) &&
-      (since === null || block.changed > since || (block.active && block.expiresMs <= nowMs)) &&
-      !held.has(rangeText(block.range)),
-  );
+export function streamOf(
+  blocks: readonly Block[],
+  since: number | null,
+  nowMs: number,
+  addresses: BlockView | null,
+): Stream {
+  const isActive = (block: Block): boolean => block.active && block.expiresMs > nowMs;
+  const isNews = (block: Block): boolean => since === null || block.changed > since;
+  const each = (block: Block): Block[] =>
+    addresses === null ? [block] : addressesOf(block.range).map((range) => ({ ...block, range }));
+  const fresh = blocks.filter((block) => isActive(block) && isNews(block)).flatMap(each);
+  const over = blocks
+    .filter((block) => !isActive(block) && (isNews(block) || (block.active && block.expiresMs <= nowMs)))
+    .flatMap(each);
+  let held: Set<string> | null = null;
+  const isHeld = ({ range }: Block): boolean => {
+    // The address may be one of a range that goes on.
+    if (addresses !== null)
+      return addresses
+        .holding(range)
+        .some((one) => isActive(one) && (same(one.range, range) || one.range.version === 4));
+    held ??= new Set(blocks.filter(isActive).map((block) => rangeText(block.range)));
+    return held.has(rangeText(range));
+  };
+  const ended = over.filter((block) => !isHeld(block));
   return {
     new: fresh.map((block) => decisionOf(block, nowMs)),
     deleted: ended.map((block) => decisionOf({ ...block, expiresMs: Math.min(block.expiresMs, nowMs) }, nowMs)),
   };
 }
+
+const same = (a: AddressRange, b: AddressRange): boolean => a.base === b.base && a.prefix === b.prefix;

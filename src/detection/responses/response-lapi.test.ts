@@ -98,6 +98,36 @@ test('the stream: all at the start, then only what changed, and what became prot
   expect((await ask('/v1/decisions?ip=203.0.113.13')).body).toBe('null');
 });
 
+test('ranges are told whole: by scope, by an address inside, in the stream, and one by one to whom knows no ranges', async () => {
+  await block('198.51.100.0/29');
+  const decisions = async (query: string) =>
+    (await ask(`/v1/decisions?${query}`)).json() as { value: string; scope: string }[] | null;
+  for (const query of [
+    'scope=Range',
+    'scopes=range',
+    'ip=198.51.100.5',
+    'range=198.51.100.4/30',
+    'range=198.51.100.0/29',
+  ])
+    expect(await decisions(query), query).toMatchObject([{ value: '198.51.100.0/29', scope: 'Range' }]);
+  expect(await decisions('range=198.51.0.0/16&contains=false')).toHaveLength(1);
+  for (const query of ['scope=Ip', 'ip=198.51.100.8', 'range=198.51.100.0/28'])
+    expect(await decisions(query), query).toBeNull();
+  const start = '/v1/decisions/stream?startup=true';
+  expect(values((await ask(start)).json().new)).toEqual(['198.51.100.0/29']);
+  const old = { 'x-api-key': key, 'user-agent': 'crowdsec-firewall-bouncer/v0.0.25' };
+  const told = values((await ask(start, old)).json().new);
+  expect(told).toEqual(Array.from({ length: 8 }, (_, i) => `198.51.100.${i}`));
+});
+
+test('what became protected is let go within seconds, also where nothing else changed', async () => {
+  await block('203.0.113.21');
+  expect((await ask('/v1/decisions?ip=203.0.113.21')).json()).toHaveLength(1);
+  allowed.add(String(0xcb007115n));
+  clock.ms += 6000;
+  expect((await ask('/v1/decisions?ip=203.0.113.21')).body).toBe('null');
+});
+
 test('without the key nothing is told; many wrong keys have to wait; the log is not flooded', async () => {
   for (const headers of [{}, { 'x-api-key': 'abn_wrong-key-of-some-length' }, { 'x-api-key': 'x' }])
     expect((await ask('/v1/decisions', headers as Record<string, string>)).statusCode).toBe(403);

@@ -4,12 +4,12 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { audited, type RoomServices, rfc3339, type TypedApp } from '../../core/index.ts';
 import { type AddressRange, blockedRange, parseRange, rangeText } from './response-address.ts';
+import { createBlocks } from './response-blocks.ts';
 import { bouncerOf, droppedIn, type KnownBouncer } from './response-bouncers.ts';
-import { type Block, decisionOf, filterBlocks, streamOf } from './response-decisions.ts';
-import { responsesInForce, responsesSince } from './response-store.ts';
+import { decisionOf, filterBlocks, streamOf } from './response-decisions.ts';
 
-/** How long an ended block is told of: a bouncer that was away for longer starts anew anyway. */
-const ENDED_TOLD_MS = 48 * 3_600_000;
+/** Its nftables sets hold no ranges: of each it would keep the first address alone. */
+const KNOWS_NO_RANGES = /^crowdsec-firewall-bouncer\b/;
 /** Wrong keys from one address in a minute before it has to wait. */
 const WRONG_MAX = 20;
 const WRONG_WINDOW_MS = 60_000;
@@ -71,35 +71,6 @@ function createWrongKeys() {
   };
 }
 
-async function blocksOf(
-  { store, clock }: RoomServices,
-  withEnded: boolean,
-  isAllowed: (range: AddressRange) => Promise<boolean>,
-): Promise<Block[]> {
-  const nowMs = clock.now();
-  const records = withEnded
-    ? [...(await responsesInForce(store)), ...(await responsesSince(store, nowMs - ENDED_TOLD_MS))]
-    : await responsesInForce(store);
-  const byId = new Map<string, Block>();
-  for (const { response, changed } of records) {
-    const range = response.kind === 'block' ? parseRange(response.target) : null;
-    // What was never in force is nobody's business; what is rehearsed only is not told.
-    if (range === null || response.simulated || response.exercise || response.expires === undefined) continue;
-    const block = {
-      expiresMs: Date.parse(response.expires),
-      scenario: response.incident === undefined ? 'asepsis/manual' : 'asepsis/incident',
-      changed,
-      // What became protected after it was blocked (a new medical device) is let through at once.
-      active: response.state === 'active' && !(await isAllowed(range)),
-    };
-    byId.set(response.id, { ...block, number: 2 * response.number, range });
-    // Older firewall bouncers keep only the first address of a range: the attacker's own is told beside it.
-    const named = response.named === undefined ? null : parseRange(response.named);
-    if (named) byId.set(`${response.id} named`, { ...block, number: 2 * response.number + 1, range: named });
-  }
-  return [...byId.values()];
-}
-
 /** Who asks, by the key; and what is noted of it. */
 function createAdmission({ store, clock }: RoomServices) {
   const wrong = createWrongKeys();
@@ -151,7 +122,7 @@ function createAdmission({ store, clock }: RoomServices) {
 
 interface Parts {
   readonly services: RoomServices;
-  readonly isAllowed: (range: AddressRange) => Promise<boolean>;
+  readonly blocks: ReturnType<typeof createBlocks>;
   readonly admission: ReturnType<typeof createAdmission>;
 }
 const config = { access: 'public', anyHost: true } as const;
@@ -162,13 +133,17 @@ export function registerLapi(
   services: RoomServices,
   isAllowed: (range: AddressRange) => Promise<boolean>,
 ): void {
-  const parts: Parts = { services, isAllowed, admission: createAdmission(services) };
+  const parts: Parts = {
+    services,
+    blocks: createBlocks(services, isAllowed),
+    admission: createAdmission(services),
+  };
   decisionsRoute(app, parts);
   streamRoute(app, parts);
   usageRoute(app, parts);
 }
 
-function decisionsRoute(app: TypedApp, { services, isAllowed, admission: { known, pulled } }: Parts): void {
+function decisionsRoute(app: TypedApp, { services, blocks, admission: { known, pulled } }: Parts): void {
   const { clock } = services;
   app.get(
     '/v1/decisions',
@@ -189,7 +164,7 @@ function decisionsRoute(app: TypedApp, { services, isAllowed, admission: { known
     async (request, reply) => {
       const one = await known(request, reply);
       if (one === null) return reply;
-      const found = filterBlocks(await blocksOf(services, false, isAllowed), request.query);
+      const found = filterBlocks(await blocks.now(), request.query);
       if (found === null) return reply.code(400).send({ message: 'ip or range is no address' });
       await pulled(request, one);
       const nowMs = clock.now();
@@ -201,7 +176,7 @@ function decisionsRoute(app: TypedApp, { services, isAllowed, admission: { known
   );
 }
 
-function streamRoute(app: TypedApp, { services, isAllowed, admission: { known, pulled } }: Parts): void {
+function streamRoute(app: TypedApp, { services, blocks, admission: { known, pulled } }: Parts): void {
   const { clock } = services;
   app.get(
     '/v1/decisions/stream',
@@ -223,12 +198,13 @@ function streamRoute(app: TypedApp, { services, isAllowed, admission: { known, p
       const one = await known(request, reply);
       if (one === null) return reply;
       const { startup, ...filter } = request.query;
-      const all = await blocksOf(services, true, isAllowed);
-      const blocks = filterBlocks(all, filter);
-      if (blocks === null) return reply.code(400).send({ message: 'ip or range is no address' });
+      const view = await blocks.now();
+      const told = filterBlocks(view, filter);
+      if (told === null) return reply.code(400).send({ message: 'ip or range is no address' });
       const since = startup === true ? null : one.seen;
-      const stream = streamOf(blocks, since, clock.now());
-      const newest = all.reduce((max, block) => Math.max(max, block.changed), one.seen ?? 0);
+      const single = KNOWS_NO_RANGES.test(String(request.headers['user-agent'] ?? ''));
+      const stream = streamOf(told, since, clock.now(), single ? view : null);
+      const newest = view.all.reduce((max, block) => Math.max(max, block.changed), one.seen ?? 0);
       await pulled(request, one, newest);
       return { new: [...stream.new], deleted: [...stream.deleted] };
     },

@@ -33,6 +33,12 @@ async function nextChange(store: Store, clock: Clock): Promise<number> {
   return Math.max(clock.now(), (newest.items[0]?.order ?? 0) + 1);
 }
 
+/** Another text whenever a response changed. */
+export async function newestChange(store: Store): Promise<string> {
+  const [newest] = (await store.records.list(RESPONSES, {}, { limit: 1 })).items;
+  return newest === undefined ? '' : `${newest.order} ${newest.id} ${newest.version}`;
+}
+
 export async function nextNumber(store: Store): Promise<number> {
   const last = Number((await store.values.get(NUMBER_KEY)) ?? 0);
   await store.values.set(NUMBER_KEY, String(last + 1));

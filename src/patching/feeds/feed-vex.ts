@@ -6,7 +6,7 @@ import { type Faults, isObject, type Json, listAt, textAt } from '../patching-in
 import { ecosystemKey, packageKey, packageName, parsePurl, schemeOf } from '../patching-package.ts';
 import { EVERY_VERSION, type VersionRange } from '../patching-range.ts';
 import { parseVers } from '../patching-range-text.ts';
-import type { VexProduct, VexStatement, VexStatus } from '../patching-vex.ts';
+import type { VexProduct, VexScope, VexStatement, VexStatus } from '../patching-vex.ts';
 
 export type VexSaying = Omit<VexStatement, 'feed'>;
 export interface VexDocument {
@@ -70,10 +70,21 @@ export function readOpenVex(value: Json, faults: Faults): VexDocument {
 function openProducts(product: unknown): VexProduct[] {
   if (typeof product === 'string') return purlProduct(product);
   if (!isObject(product)) return [];
-  const parts = listAt(product, 'subcomponents').flatMap((part) => openProducts(part));
-  if (parts.length > 0) return parts;
   const ids = isObject(product.identifiers) ? product.identifiers : {};
-  return [...purlProduct(textAt(product, '@id')), ...purlProduct(textAt(ids, 'purl'))].slice(0, 1);
+  const names = [textAt(product, '@id'), textAt(ids, 'purl')].filter(Boolean);
+  const parts = listAt(product, 'subcomponents').flatMap((part) => openProducts(part));
+  // A part inside of one product: elsewhere the same part may be reached.
+  if (parts.length > 0) return parts.map((part) => ({ ...part, within: scopeOf(names) }));
+  return names.flatMap((name) => purlProduct(name)).slice(0, 1);
+}
+
+/** A product by its package URL of any type (images too), or by a name that no inventory will say. */
+function scopeOf(names: readonly string[]): VexScope {
+  for (const name of names) {
+    const purl = parsePurl(name);
+    if (purl) return { ecosystem: purl.ecosystem, name: purl.name, version: purl.version || null, bom: null };
+  }
+  return { ecosystem: 'product', name: names[0] ?? '', version: null, bom: null };
 }
 
 function purlProduct(text: string): VexProduct[] {
@@ -115,9 +126,10 @@ export function readCycloneVex(value: Json, faults: Faults): VexDocument {
   collect(metadata.component, 0);
   for (const one of listAt(value, 'components')) collect(one, 0);
   const statements: VexSaying[] = [];
+  const about = isObject(metadata.component) ? metadata.component : null;
   for (const one of listAt(value, 'vulnerabilities').slice(0, STATEMENTS_MAX)) {
     if (!isObject(one)) faults.add('A vulnerability that cannot be read');
-    else statements.push(...cycloneStatements(one, parts, date, faults));
+    else statements.push(...cycloneStatements(one, { parts, about }, date, faults));
   }
   const found = documentOf(textAt(value, 'serialNumber').slice(0, 200) || 'CycloneDX VEX', date, statements);
   return {
@@ -126,9 +138,15 @@ export function readCycloneVex(value: Json, faults: Faults): VexDocument {
   };
 }
 
+/** The parts of a document by their references, and what it is about. */
+interface CycloneParts {
+  readonly parts: ReadonlyMap<string, Json>;
+  readonly about: Json | null;
+}
+
 function* cycloneStatements(
   one: Json,
-  parts: ReadonlyMap<string, Json>,
+  parts: CycloneParts,
   documentDate: string,
   faults: Faults,
 ): Generator<VexSaying> {
@@ -160,11 +178,12 @@ function* cycloneStatements(
   for (const [status, products] of byStatus) yield { ...shared, status, products };
 }
 
-function cycloneProduct(ref: string, parts: ReadonlyMap<string, Json>): VexProduct | null {
-  const link = /^urn:cdx:[^#]{1,100}#(.{1,500})$/.exec(ref);
-  const own = parts.get(link ? decodeRef(link[1] as string) : ref);
-  const [fromPurl] = purlProduct(own ? textAt(own, 'purl') || ref : link ? decodeRef(link[1] as string) : ref);
-  if (fromPurl) return { ...fromPurl, ref: link ? ref : null };
+function cycloneProduct(ref: string, { parts, about }: CycloneParts): VexProduct | null {
+  const link = /^(urn:cdx:[^#]{1,100})#(.{1,500})$/.exec(ref);
+  const own = parts.get(link ? decodeRef(link[2] as string) : ref);
+  const within = withinOf(link ? (link[1] as string) : null, own, about);
+  const [fromPurl] = purlProduct(own ? textAt(own, 'purl') || ref : link ? decodeRef(link[2] as string) : ref);
+  if (fromPurl) return { ...fromPurl, ref: link ? ref : null, ...within };
   if (own)
     return {
       ecosystem: 'product',
@@ -172,8 +191,20 @@ function cycloneProduct(ref: string, parts: ReadonlyMap<string, Json>): VexProdu
       version: textAt(own, 'version') || null,
       range: null,
       ref: link ? ref : null,
+      ...within,
     };
   return link ? { ecosystem: 'product', name: '', version: null, range: null, ref } : null;
+}
+
+/** A part of another bill of materials, or of what this document is about, is spoken of there and nowhere else. */
+function withinOf(bom: string | null, own: Json | undefined, about: Json | null): { within?: VexScope } {
+  if (bom !== null) return { within: { ecosystem: 'product', name: '', version: null, bom } };
+  if (own === undefined || about === null || own === about) return {};
+  const purl = parsePurl(textAt(about, 'purl'));
+  const name = purl?.name ?? textAt(about, 'name');
+  if (name === '') return {};
+  const version = purl?.version || textAt(about, 'version') || null;
+  return { within: { ecosystem: purl?.ecosystem ?? 'product', name, version, bom: null } };
 }
 
 function decodeRef(text: string): string {
@@ -215,6 +246,10 @@ function documentOf(id: string, date: string, statements: readonly VexSaying[]):
 function vexAdvisory(document: string, number: number, one: VexSaying): Advisory[] {
   if (one.status !== 'affected' && one.status !== 'under_investigation') return [];
   const affected = one.products
+    .map(
+      (product): VexProduct =>
+        product.within && product.within.name !== '' ? { ...product, ...product.within, range: null } : product,
+    )
     .filter((product) => product.name !== '')
     .map((product): Affected => {
       const scheme = schemeOf(product.ecosystem) ?? 'generic';

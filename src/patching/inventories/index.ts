@@ -20,7 +20,7 @@ export interface Inventory {
   readonly facts: ReadonlyMap<string, HostFacts>;
   /** What a differential result says was removed. */
   readonly gone: ReadonlyMap<string, readonly SoftwareRecord[]>;
-  /** Hosts of which the file says only what changed. */
+  /** Hosts of which the file says only what changed, or which it could not tell to the end. */
   readonly partial: ReadonlySet<string>;
   /** What the documents are about. */
   readonly products: ReadonlyMap<string, readonly ListedProduct[]>;
@@ -51,6 +51,19 @@ export async function readInventory(path: string, options: InventoryOptions = {}
   for await (const listed of listedIn(path, format, faults, options.columns ?? {})) if (!gathered.take(listed)) break;
   return { file: path, format, ...gathered.done(options.release), faults };
 }
+
+/** Faults after which nobody knows what else stood there: what is missing then is not gone. */
+const CUT = [
+  'The JSON ends in the middle',
+  'The JSON is nested too deeply',
+  'XML with a DOCTYPE or a broken tag',
+  'A part is too large',
+  'A line is too long',
+  'More rows than are read',
+  'More cells than are read',
+  'More records than can be held',
+  'More packages on one asset than can be held',
+] as const;
 
 interface HostPart {
   readonly list: Map<string, SoftwareRecord>;
@@ -101,13 +114,14 @@ function gather(fallback: string, faults: Faults) {
       const gone = new Map<string, readonly SoftwareRecord[]>();
       const products = new Map<string, readonly ListedProduct[]>();
       const partial = new Set<string>();
+      const cut = CUT.some((what) => faults.has(what));
       for (const [name, part] of parts) {
         const own = part.facts.release ?? release;
         hosts.set(name, released([...part.list.values()], own));
         facts.set(name, own === undefined ? part.facts : { ...part.facts, release: own });
         if (part.gone.size > 0) gone.set(name, released([...part.gone.values()], own));
         if (part.products.length > 0) products.set(name, part.products);
-        if (part.partial) partial.add(name);
+        if (part.partial || cut) partial.add(name);
       }
       return { hosts, facts, gone, products, partial };
     },

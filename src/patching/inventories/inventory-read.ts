@@ -8,9 +8,10 @@ import { type ColumnMap, readSoftwareRows } from './inventory-csv.ts';
 import { readCycloneDxJson, readCycloneDxXml } from './inventory-cyclonedx.ts';
 import type { Listed } from './inventory-facts.ts';
 import type { InventoryFormat } from './inventory-format.ts';
+import { readMds2 } from './inventory-mds2.ts';
 import { readOsqueryLog, readOsqueryRows } from './inventory-osquery.ts';
 import { readApkDatabase, readApkList, readDpkgStatus, readRpmList } from './inventory-packages.ts';
-import { looksLikeRegister, type RegisterColumns, readMds2, readRegister } from './inventory-register.ts';
+import { looksLikeRegister, type RegisterColumns, readRegister } from './inventory-register.ts';
 import { readSpdxJson, readSpdxTagValue } from './inventory-spdx.ts';
 import {
   readHotFixTable,

@@ -144,27 +144,3 @@ function* rowFacts(row: readonly string[], places: ReadonlyMap<Column, number>, 
       : bounded({ ecosystem: 'product', name: at('model'), version: at('version') });
   if (own) yield { host, software: own };
 }
-
-/** An MDS2 form (HN 1-2013 and HN 1-2019): question, text, answer; it speaks of a kind of device, not of one. */
-export function* readMds2(rows: readonly (readonly string[])[]): Generator<Listed> {
-  const answers = new Map<string, string>();
-  for (const row of rows.slice(0, 2_000)) {
-    const cells = row.map((cell) => cell.trim());
-    const place = cells.findIndex((cell) => /^DOC-[1-9]$/i.test(cell));
-    const label = cells.findIndex((cell) =>
-      /^(?:manufacturer(?: name)?|device model|software (?:revision|release)):?$/i.test(cell),
-    );
-    const at = place >= 0 ? place : label;
-    if (at < 0) continue;
-    const answer = cells.slice(at + (place >= 0 ? 2 : 1)).find((cell) => cell !== '' && cell !== '__');
-    if (answer) answers.set((cells[at] as string).toUpperCase().replace(/:$/, ''), answer);
-  }
-  const vendor = answers.get('DOC-1') ?? answers.get('MANUFACTURER NAME') ?? answers.get('MANUFACTURER') ?? '';
-  const model = answers.get('DOC-3') ?? answers.get('DEVICE MODEL') ?? '';
-  if (vendor === '' || model === '') return;
-  const version = answers.get('SOFTWARE REVISION') ?? answers.get('SOFTWARE RELEASE') ?? '';
-  yield {
-    host: `${vendor} ${model}`.slice(0, 200),
-    facts: { ...factsOf({ vendor, model, version }), class: 'medical' },
-  };
-}

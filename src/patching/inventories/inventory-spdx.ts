@@ -5,6 +5,11 @@ import { jsonPieces } from '../patching-json-items.ts';
 import { parsePurl } from '../patching-package.ts';
 import type { Listed } from './inventory-facts.ts';
 
+/** SPDX 3 as JSON-LD, with the prefixes that its drafts and tools write. */
+const PACKAGE_TYPES = new Set(['software_Package', 'software:Package', 'Package', 'Software/Package']);
+const oneOf = (value: Json, name: string): string =>
+  textAt(value, `software_${name}`) || textAt(value, `software:${name}`) || textAt(value, name);
+
 export async function* readSpdxJson(chunks: AsyncIterable<Uint8Array>, faults: Faults): AsyncGenerator<Listed> {
   for await (const piece of jsonPieces(chunks)) {
     if (piece.kind === 'fault') {
@@ -13,9 +18,10 @@ export async function* readSpdxJson(chunks: AsyncIterable<Uint8Array>, faults: F
     }
     const graph = piece.key === '@graph';
     if ((piece.key !== 'packages' && !graph) || !isObject(piece.value)) continue;
-    if (graph && textAt(piece.value, 'type') !== 'software_Package') continue;
+    if (graph && !PACKAGE_TYPES.has(textAt(piece.value, 'type') || textAt(piece.value, '@type'))) continue;
     const software = parsePurl(graph ? purlOfElement(piece.value) : purlOfPackage(piece.value));
-    const version = software?.version || textAt(piece.value, graph ? 'software_packageVersion' : 'versionInfo');
+    const version =
+      software?.version || (graph ? oneOf(piece.value, 'packageVersion') : textAt(piece.value, 'versionInfo'));
     if (software === null || version === '' || version === 'NOASSERTION')
       faults.add('A package without package URL or version');
     else yield { host: null, software: { ...software, version } };
@@ -61,10 +67,10 @@ function purlOfPackage(value: Json): string {
 }
 
 function purlOfElement(value: Json): string {
-  const direct = textAt(value, 'software_packageUrl');
+  const direct = oneOf(value, 'packageUrl') || oneOf(value, 'packageURL');
   if (direct !== '') return direct;
   for (const reference of listAt(value, 'externalIdentifier'))
-    if (isObject(reference) && textAt(reference, 'externalIdentifierType') === 'packageUrl')
+    if (isObject(reference) && /^(?:packageUrl|packageURL|purl)$/.test(textAt(reference, 'externalIdentifierType')))
       return textAt(reference, 'identifier');
   return '';
 }

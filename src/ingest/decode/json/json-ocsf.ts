@@ -4,7 +4,7 @@ import { type DecodedEvent, NORMALISED_COLUMNS, NORMALISED_NAMES, type Normalise
 import { type Frame, makeEvent } from '../decode-frame.ts';
 import { logSource } from '../decode-source.ts';
 import { timeOfValue } from '../decode-time.ts';
-import { putColumn } from './json-ecs.ts';
+import { putColumn } from './json-columns.ts';
 import { flatten, type JsonObject, textAt, valueAt } from './json-text.ts';
 
 export function decodeOcsf(object: JsonObject, frame: Frame, text: string, at: number, end: number): DecodedEvent {

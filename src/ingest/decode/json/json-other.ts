@@ -1,13 +1,13 @@
 /** JSON of applications that no schema covers: Suricata by name, the rest by the names that most loggers share. */
 
-import { type DecodedEvent, type Normalised, type NormalisedColumn, OCSF_CLASS } from '../../../core/index.ts';
-import { type Frame, makeEvent } from '../decode-frame.ts';
+import { type DecodedEvent, type Normalised, OCSF_CLASS } from '../../../core/index.ts';
+import { type Fields, type Frame, makeEvent } from '../decode-frame.ts';
 import { logSource } from '../decode-source.ts';
 import { timeOfValue } from '../decode-time.ts';
 import { addressOf, logonOutcome, readLogon } from '../programs/program-logon.ts';
-import { putColumn } from './json-ecs.ts';
+import { columnVisitor, putColumn } from './json-columns.ts';
 import { severityOf } from './json-inner.ts';
-import { flatten, type JsonObject, textAt, valueAt } from './json-text.ts';
+import { flatten, type JsonObject, textOf } from './json-text.ts';
 
 const TIMES = [
   'timestamp',
@@ -22,8 +22,8 @@ const TIMES = [
   'StartUTC',
 ];
 
-/** Names that common loggers use → column; the first one present counts. */
-const COLUMNS: readonly (readonly [NormalisedColumn, string])[] = [
+/** Names that common loggers use. */
+const visitColumns = columnVisitor([
   ['src_ip', 'src_ip'],
   ['src_ip', 'client_ip'],
   ['src_ip', 'remote_ip'],
@@ -78,11 +78,12 @@ const COLUMNS: readonly (readonly [NormalisedColumn, string])[] = [
   ['message', 'alert.signature'],
   ['message', 'message'],
   ['message', 'msg'],
-];
+]);
 
 export function decodeOther(object: JsonObject, frame: Frame, text: string, at: number, end: number): DecodedEvent {
+  const fields = flatten(object, frame);
   for (const name of TIMES) {
-    const value = valueAt(object, name);
+    const value = fields[name];
     if (value === undefined) continue;
     const time = timeOfValue(value, frame, false);
     if (!Number.isNaN(time)) {
@@ -91,21 +92,19 @@ export function decodeOther(object: JsonObject, frame: Frame, text: string, at: 
     }
   }
   const norm: Record<string, string | number> = { class_uid: OCSF_CLASS.base };
-  for (const [column, path] of COLUMNS) {
-    const value = norm[column] === undefined ? textAt(object, path) : '';
+  visitColumns(fields, (column, text) => {
     // `-` and `--` stand for nobody.
-    if (!value || /^-+$/.test(value)) continue;
-    putColumn(norm, column, value);
-    if (column === 'src_ip' && norm.src_ip === undefined) putPeer(norm, value);
-  }
-  const severity = severityOf(textAt(object, 'level') || textAt(object, 'severity'));
+    if (norm[column] !== undefined || (text.charCodeAt(0) === 45 && /^-+$/.test(text))) return;
+    putColumn(norm, column, text);
+    if (column === 'src_ip' && norm.src_ip === undefined) putPeer(norm, text);
+  });
+  const severity = severityOf(textOf(fields.level) || textOf(fields.severity));
   if (severity > 0) norm.severity_id = severity;
   norm.host ??= frame.host;
   if (norm.host === '') delete norm.host;
   norm.message ??= text.slice(at, Math.min(end, at + 512));
-  const fields = flatten(object, frame);
-  if (isSuricata(object)) return suricata(object, norm, fields, frame);
-  const outcome = logonOf(object, norm);
+  if (isSuricata(object)) return suricata(norm, fields, frame);
+  const outcome = logonOf(fields, norm);
   if (outcome !== null) {
     norm.class_uid = OCSF_CLASS.authentication;
     norm.action = 'logon';
@@ -124,16 +123,15 @@ const KIND_LOGON = /log[ _.-]?[io]n|sign[ _.-]?in|auth/i;
 const KIND_FAILED = /fail|error|denied|invalid|reject/i;
 
 /** Is it a log-in, and how did it end? By the message's words, else by the fields that say it. */
-function logonOf(object: JsonObject, norm: Record<string, string | number>): 'failure' | 'success' | null {
+function logonOf(fields: Fields, norm: Record<string, string | number>): 'failure' | 'success' | null {
   const said = typeof norm.message === 'string' ? logonOutcome(norm.message) : null;
   if (said !== null) return said;
-  const kind = KINDS.map((name) => textAt(object, name)).find((text) => KIND_LOGON.test(text));
+  const kind = KINDS.map((name) => textOf(fields[name])).find((text) => KIND_LOGON.test(text));
   if (kind === undefined) return null;
-  const success = valueAt(object, 'success');
+  const { success } = fields;
   if (typeof success === 'boolean') return success ? 'success' : 'failure';
-  if (KIND_FAILED.test(kind) || textAt(object, 'error') || textAt(object, 'errorMessage')) return 'failure';
-  const result =
-    textAt(object, 'responseElements.ConsoleLogin') || textAt(object, 'outcome') || textAt(object, 'result');
+  if (KIND_FAILED.test(kind) || textOf(fields.error) || textOf(fields.errorMessage)) return 'failure';
+  const result = textOf(fields['responseElements.ConsoleLogin']) || textOf(fields.outcome) || textOf(fields.result);
   return result ? (KIND_FAILED.test(result) ? 'failure' : 'success') : null;
 }
 
@@ -150,14 +148,9 @@ function isSuricata(object: JsonObject): boolean {
 }
 
 /** Suricata's eve.json: alerts are findings, the rest is network activity. */
-function suricata(
-  object: JsonObject,
-  norm: Record<string, string | number>,
-  fields: ReturnType<typeof flatten>,
-  frame: Frame,
-): DecodedEvent {
-  const type = textAt(object, 'event_type');
-  const priority = Number(valueAt(object, 'alert.severity'));
+function suricata(norm: Record<string, string | number>, fields: Fields, frame: Frame): DecodedEvent {
+  const type = textOf(fields.event_type);
+  const priority = Number(fields['alert.severity']);
   norm.class_uid =
     type === 'alert'
       ? OCSF_CLASS.securityFinding
@@ -167,7 +160,7 @@ function suricata(
           ? OCSF_CLASS.dns
           : OCSF_CLASS.network;
   norm.action = type;
-  norm.event_code = textAt(object, 'alert.signature_id') || type;
+  norm.event_code = textOf(fields['alert.signature_id']) || type;
   if (type === 'alert' && priority >= 1) norm.severity_id = Math.max(2, 5 - priority);
   return makeEvent(
     frame,

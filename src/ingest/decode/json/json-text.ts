@@ -72,7 +72,10 @@ export function asFlatFields(object: JsonObject): Fields | null {
     if (typeof value === 'string') {
       if (value.length > LIMITS.fieldCharsMax) return null;
     } else if (!isScalar(value) && !isScalarList(value)) return null;
-    if (++count > LIMITS.eventFieldsMax || name === '__proto__') return null;
+    if (++count > LIMITS.eventFieldsMax) return null;
+    const first = name.charCodeAt(0);
+    // Names of Winlogbeat are dotted already: its fields have others as well.
+    if ((first === 95 && name === '__proto__') || (first === 119 && name.startsWith('winlog.'))) return null;
   }
   return object as Fields;
 }
@@ -95,7 +98,7 @@ function walk(
 ): void {
   for (const key in object) {
     const value = object[key];
-    const name = prefix === '' ? key : `${prefix}.${key}`;
+    const name = prefix === '' ? key : nameUnder(prefix, key);
     if (skip?.has(name)) continue;
     if (isObject(value)) walk(value, name, frame, fields, room, skip);
     else {
@@ -106,6 +109,31 @@ function walk(
   }
 }
 
+/**
+ * Dotted names by prefix and key. A name that is put together anew has to be hashed and looked up among all property names
+ * of the process each time; senders use a few thousand.
+ */
+const dotted = new Map<string, Map<string, string>>();
+const DOTTED_MAX = 16_384;
+const DOTTED_CHARS_MAX = 256;
+let dottedCount = 0;
+
+function nameUnder(prefix: string, key: string): string {
+  const known = dotted.get(prefix)?.get(key);
+  if (known !== undefined) return known;
+  const name = `${prefix}.${key}`;
+  if (name.length > DOTTED_CHARS_MAX) return name;
+  if (dottedCount++ >= DOTTED_MAX) {
+    dotted.clear();
+    dottedCount = 1;
+  }
+  const names = dotted.get(prefix) ?? new Map<string, string>();
+  dotted.set(prefix, names);
+  // A key of an object is the one copy that property names are compared with.
+  names.set(key, Object.keys({ [name]: 0 })[0] as string);
+  return name;
+}
+
 function listOf(value: unknown): FieldValue {
   if (!Array.isArray(value)) return String(value);
   return value
@@ -113,14 +141,27 @@ function listOf(value: unknown): FieldValue {
     .map((item: unknown) => (isScalar(item) ? item : JSON.stringify(item).slice(0, LIMITS.fieldCharsMax)));
 }
 
+/** Ways to cut a path in two; paths are words of ours, so they are few. */
+const cuts = new Map<string, readonly (readonly [head: string, rest: string])[]>();
+
+function cutsOf(path: string): readonly (readonly [head: string, rest: string])[] {
+  const known = cuts.get(path);
+  if (known) return known;
+  const list: [string, string][] = [];
+  for (let dot = path.indexOf('.'); dot > 0; dot = path.indexOf('.', dot + 1))
+    list.push([path.slice(0, dot), path.slice(dot + 1)]);
+  cuts.set(path, list);
+  return list;
+}
+
 /** The value at a path that may be dotted in one key, nested, or partly both (Filebeat and Logstash differ). */
 export function valueAt(object: JsonObject, path: string): unknown {
   const direct = object[path];
   if (direct !== undefined) return direct;
-  for (let dot = path.indexOf('.'); dot > 0; dot = path.indexOf('.', dot + 1)) {
-    const inner = object[path.slice(0, dot)];
+  for (const [head, rest] of cutsOf(path)) {
+    const inner = object[head];
     if (isObject(inner)) {
-      const value = valueAt(inner, path.slice(dot + 1));
+      const value = valueAt(inner, rest);
       if (value !== undefined) return value;
     }
   }
@@ -128,7 +169,11 @@ export function valueAt(object: JsonObject, path: string): unknown {
 }
 
 export function textAt(object: JsonObject, path: string): string {
-  const value = valueAt(object, path);
+  return textOf(valueAt(object, path));
+}
+
+/** Text or number as text, of a list the first; empty for everything else. */
+export function textOf(value: unknown): string {
   const one: unknown = Array.isArray(value) ? value[0] : value;
   return typeof one === 'string' ? one : typeof one === 'number' ? String(one) : '';
 }

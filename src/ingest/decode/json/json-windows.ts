@@ -21,6 +21,17 @@ export function isWindowsJson(object: JsonObject): boolean {
   return 'channel' in object && 'event_data' in object && 'event_id' in object;
 }
 
+/**
+ * The bulk of what comes: an event that is flat already, with number and channel. Null when its fields cannot stay as they
+ * are, or it is one of the other forms.
+ */
+export function decodeFlatWindows(object: JsonObject, frame: Frame): DecodedEvent | null {
+  const fields = asFlatFields(object);
+  if (fields === null) return null;
+  readFlatTime(object, frame);
+  return windowsEvent(fields, frame);
+}
+
 export function decodeWindowsJson(object: JsonObject, frame: Frame): DecodedEvent {
   if (isObject(object.Event)) return windowsEvent(fromEvtx(object.Event, frame), frame);
   if (valueAt(object, 'winlog') !== undefined || 'winlog.event_id' in object || 'winlog.channel' in object)

@@ -6,9 +6,9 @@
 import { type DecodedEvent, type Normalised, type NormalisedColumn, OCSF_CLASS } from '../../../core/index.ts';
 import { baseNorm, type Fields, type Frame, makeEvent, putField } from '../decode-frame.ts';
 import { logSource } from '../decode-source.ts';
-import { entryOf, find, ipOf, isDigit } from '../decode-text.ts';
+import { entryOf, find, ipOf, isDigit, word } from '../decode-text.ts';
 import { timeOfValue } from '../decode-time.ts';
-import { putColumn } from '../json/json-ecs.ts';
+import { putColumn } from '../json/json-columns.ts';
 import { severityOf } from '../json/json-inner.ts';
 import { logonOutcome, readLogon } from './program-logon.ts';
 
@@ -137,7 +137,8 @@ export function decodePairs(text: string, at: number, end: number, frame: Frame)
   putAddresses(lower, norm as Normalised);
   for (const [column, names] of COLUMNS) {
     const value = names.map((name) => lower.get(name) ?? '').find((one) => one !== '' && !/^(?:-+|N\/A)$/.test(one));
-    if (value !== undefined) putColumn(norm, column, value);
+    // A copy of its own: the value is cut out of a block of records.
+    if (value !== undefined) putColumn(norm, column, value.length <= 128 ? word(value, 0, value.length) : value);
   }
   const message = textOf(fields, 'msg') || textOf(fields, 'message');
   if (message) norm.message = message;

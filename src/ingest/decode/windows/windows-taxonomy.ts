@@ -2,7 +2,7 @@
 
 import { type LogSource, OCSF_CLASS } from '../../../core/index.ts';
 import { logSource } from '../decode-source.ts';
-import { entryOf } from '../decode-text.ts';
+import { entryOf, own } from '../decode-text.ts';
 
 /** Channel, in small letters → Sigma service. */
 const SERVICES: Readonly<Record<string, string>> = {
@@ -111,8 +111,31 @@ export interface Taxonomy {
   readonly logsource: LogSource;
 }
 
+/** What was worked out before, by channel and number; channels are few, and more of them than this is somebody playing. */
+const known = new Map<string, Map<number, Taxonomy>>();
+const CHANNELS_MAX = 512;
+const NUMBERS_MAX = 512;
+
 /** Sigma's log source of an event of that channel (or, without one, provider) and number. */
 export function taxonomyOf(channel: string, provider: string, id: number, eventType: string): Taxonomy {
+  // Of the others the provider or the type decides too.
+  if (channel === '' || id === 12 || provider === 'Linux-Sysmon') return workOut(channel, provider, id, eventType);
+  let numbers = known.get(channel);
+  const found = numbers?.get(id);
+  if (found !== undefined) return found;
+  const made = workOut(channel, provider, id, eventType);
+  // A channel that is not known by its name goes by its provider.
+  if (entryOf(SERVICES, channel.toLowerCase()) === undefined) return made;
+  if (numbers === undefined) {
+    if (known.size >= CHANNELS_MAX) known.clear();
+    numbers = new Map();
+    known.set(own(channel), numbers);
+  }
+  if (numbers.size < NUMBERS_MAX) numbers.set(id, made);
+  return made;
+}
+
+function workOut(channel: string, provider: string, id: number, eventType: string): Taxonomy {
   const service =
     entryOf(SERVICES, channel.toLowerCase()) ?? entryOf(SERVICES, `${provider.toLowerCase()}/operational`) ?? '';
   let category = entryOf(BY_SERVICE, service)?.[id];

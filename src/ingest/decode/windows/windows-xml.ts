@@ -5,7 +5,7 @@
 
 import { type DecodedEvent, type FieldValue, LIMITS } from '../../../core/index.ts';
 import { type Fields, type Frame, putField } from '../decode-frame.ts';
-import { entryOf, find, indexOfCode, skipSpaces, startsAt } from '../decode-text.ts';
+import { entryOf, find, indexOfCode, own, skipSpaces, startsAt } from '../decode-text.ts';
 import { readIsoTime } from '../decode-time.ts';
 import { windowsEvent } from './windows-event.ts';
 
@@ -186,7 +186,9 @@ function fieldName(tag: string, name: string, section: string): string {
   return name;
 }
 
-function put(fields: Fields, data: string[], name: string, value: string, frame: Frame): void {
+/** Values are copies that stand alone: the text may be a block of a megabyte. */
+function put(fields: Fields, data: string[], name: string, text: string, frame: Frame): void {
+  const value = own(text);
   if (name === '\0data') {
     if (data.length < 128) data.push(value.slice(0, LIMITS.fieldCharsMax));
   } else putField(fields, name, numeric(name, value), frame);
