@@ -191,6 +191,8 @@ const figures = {
   events: N,
   build_s: Math.round(buildMs / 100) / 10,
   mixed: await hunt(records),
+  /** What most hunts are: nothing of it was ever there. */
+  absent: await hunt(records.filter(({ value }) => !PLANTED.some((one) => one.endsWith(value)))),
   addresses_and_digests: await hunt(records.filter(({ type }) => type === 'address' || type === 'hash')),
   rss_mb: Math.round(process.memoryUsage().rss / 1e6),
 };

@@ -71,27 +71,41 @@ function encode(keys: Uint32Array): Buffer {
   return out.subarray(0, at);
 }
 
-/** @param wanted ascending; null when the bytes make no sense */
+/**
+ * Hot path of hunts: millions of keys a file.
+ *
+ * @param wanted ascending; null when the bytes make no sense
+ */
 export function keysAmong(bytes: Uint8Array, wanted: Uint32Array): HeldKeys | null {
-  let at = 0;
-  const number = (): number => {
-    let value = 0;
-    for (let scale = 1; scale <= 2 ** 28; scale *= 128) {
-      const byte = bytes[at++];
-      if (byte === undefined) return Number.NaN;
-      value += (byte & 127) * scale;
-      if (byte < 128) return value;
-    }
-    return Number.NaN;
-  };
-  const count = number();
+  const length = bytes.length;
   const held: number[] = [];
-  let next = 0;
+  let at = 0;
+  let count = -1;
+  let seen = 0;
   let key = 0;
-  for (let i = 0; i < count; i++) {
-    key += number();
+  let next = 0;
+  let soonest = wanted.length === 0 ? Number.POSITIVE_INFINITY : (wanted[0] as number);
+  while (at < length && seen !== count) {
+    let byte = bytes[at++] as number;
+    let value = byte & 127;
+    for (let scale = 128; byte >= 128; scale *= 128) {
+      if (at === length || scale > 2 ** 28) return null;
+      byte = bytes[at++] as number;
+      value += (byte & 127) * scale;
+    }
+    if (count < 0) {
+      count = value;
+      continue;
+    }
+    seen++;
+    key += value;
+    if (key < soonest) continue;
     while (next < wanted.length && (wanted[next] as number) < key) next++;
-    if (wanted[next] === key) held.push(key);
+    if (wanted[next] === key) {
+      held.push(key);
+      next++;
+    }
+    soonest = next < wanted.length ? (wanted[next] as number) : Number.POSITIVE_INFINITY;
   }
-  return at === bytes.length && Number.isFinite(key) ? { held, count } : null;
+  return at === length && seen === count ? { held, count } : null;
 }

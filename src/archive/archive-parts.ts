@@ -2,16 +2,19 @@
 
 import { join } from 'node:path';
 import { type ArchiveParts, type EventRecord, type PartCondition, parseEventId } from '../core/index.ts';
+import { MINUTE_MS } from './archive-candidates.ts';
 import { timestamp } from './archive-duckdb.ts';
 import { bloomHas, INDEXED_COLUMNS } from './archive-index.ts';
 import { keysAmong } from './archive-keys.ts';
 import type { FileEntry } from './archive-manifest.ts';
-import { recordOf, SELECT_LIST } from './archive-rows.ts';
-import { type ArchiveView, tableOf } from './archive-search.ts';
+import { recordOf } from './archive-rows.ts';
+import { type ArchiveView, selectList, tableOf } from './archive-search.ts';
 
 const INDEXED = new Set<string>(INDEXED_COLUMNS);
 const OLDEST_FIRST = '"time", seq, idx';
 const BATCH_MAX = 20_000;
+/** Values that are looked up one by one; more are left to DuckDB. */
+const LOOKUPS_MAX = 32;
 
 /** The same table, which also says in which file a row stands. */
 const named = (view: ArchiveView, files: readonly FileEntry[]): string =>
@@ -51,6 +54,27 @@ function compile(condition: PartCondition, values: (string | number)[]): string 
 
 const columnSql = (name: string): string =>
   name === 'message' ? 'coalesce("message", substr("raw", "message_at" + 1))' : `"${name}"`;
+
+/** The minutes in which the side index has events of the condition; null when it does not say. */
+async function minutesOf(view: ArchiveView, entry: FileEntry, condition: PartCondition): Promise<number[] | null> {
+  if (condition.t === 'or') {
+    const all: number[] = [];
+    for (const one of condition.of) {
+      const some = await minutesOf(view, entry, one);
+      if (some === null) return null;
+      all.push(...some);
+    }
+    return all;
+  }
+  if (condition.t !== 'column' || !INDEXED.has(condition.column) || condition.values.length > LOOKUPS_MAX) return null;
+  const all: number[] = [];
+  for (const value of condition.values) {
+    const minutes = await view.indexes.minutesOf(entry, condition.column, value.toLowerCase());
+    if (minutes === null) return null;
+    for (const [minute] of minutes) all.push(minute);
+  }
+  return all;
+}
 
 export function createArchiveParts(streamId: string, withView: WithView): ArchiveParts {
   const partOf = (view: ArchiveView, id: string): FileEntry | undefined =>
@@ -105,7 +129,16 @@ export function createArchiveParts(streamId: string, withView: WithView): Archiv
         }
         const limit = Math.max(1, Math.min(BATCH_MAX, Math.trunc(range.limit)));
         let files = entries;
-        if (condition !== null) {
+        const [only] = entries.length === 1 ? entries : [];
+        const known = only && condition ? await minutesOf(view, only, condition) : null;
+        if (known !== null) {
+          if (known.length === 0) return [];
+          const times = known.map((minute) => minute * MINUTE_MS);
+          wheres.push(
+            `"time" >= ${timestamp(clampTime(times.reduce((a, b) => Math.min(a, b))))}`,
+            `"time" < ${timestamp(clampTime(times.reduce((a, b) => Math.max(a, b)) + MINUTE_MS))}`,
+          );
+        } else if (condition !== null) {
           // Mostly little matches: in which files and when is asked of the condition's columns alone.
           const sql = `SELECT filename, epoch_us(min("time")), epoch_us(max("time")) FROM ${named(view, entries)} WHERE ${wheres.join(' AND ')} GROUP BY filename`;
           const found = await view.pool.rows(sql, values, signal);
@@ -119,7 +152,7 @@ export function createArchiveParts(streamId: string, withView: WithView): Archiv
           );
         }
         const ordered = `WHERE ${wheres.join(' AND ')} ORDER BY ${OLDEST_FIRST} LIMIT ${limit}`;
-        const sql = `SELECT ${SELECT_LIST} FROM ${tableOf(view, files)} ${ordered}`;
+        const sql = `SELECT ${await selectList(view, files)} FROM ${tableOf(view, files)} ${ordered}`;
         return (await view.pool.rows(sql, values, signal)).map((row) => recordOf(streamId, row));
       }),
   };

@@ -80,7 +80,7 @@ interface Found {
 }
 
 /** The columns that a search reads: a column that none of the files has a value in is not asked for. */
-async function selectList(view: ArchiveView, files: readonly FileEntry[]): Promise<string> {
+export async function selectList(view: ArchiveView, files: readonly FileEntry[]): Promise<string> {
   const present = new Set<string>();
   for (const entry of files) {
     const columns = (await view.indexes.get(entry))?.columns ?? null;

@@ -8,6 +8,7 @@ import { EntityChips } from './entity-chip.tsx';
 import { markWords } from './mark-words.ts';
 import { Problem, Waiting } from './notice.tsx';
 import { texts } from './texts.ts';
+import { detectionTexts } from './texts-detection.ts';
 import { Moment } from './time.tsx';
 
 const t = texts.alerts;
@@ -60,6 +61,13 @@ export function AlertBody({ alert, level }: { alert: Alert; level: 3 | 4 }) {
         ))}
       </dl>
       {event && <RawEvent id={event} words={words} />}
+      {event && (
+        <p>
+          <Link to="/rules" search={{ id: alert.rule.id, event }}>
+            {detectionTexts.rules.whyFired}
+          </Link>
+        </p>
+      )}
       <Events alert={alert} />
       {alert.rule.false_positives.length > 0 && (
         <>

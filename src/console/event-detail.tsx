@@ -1,15 +1,62 @@
 /** One event: the raw record, the normalised columns that pivot, and the original fields. */
 
-import { Link } from '@tanstack/react-router';
+import { Button, TextInput } from '@mantine/core';
+import { Link, useNavigate } from '@tanstack/react-router';
+import { useState } from 'react';
 import type { EventRecord } from '../core/records.ts';
 import { useAnswer } from './api-queries.ts';
 import { CopyLine } from './copy-line.tsx';
 import { queryValue } from './entity-chip.tsx';
 import { Problem, Waiting } from './notice.tsx';
 import { texts } from './texts.ts';
+import { detectionTexts } from './texts-detection.ts';
 import { Moment, utc } from './time.tsx';
 
 const t = texts.events;
+const why = detectionTexts.rules;
+
+/** From an event to the rule that somebody expected to fire on it. */
+function AskRule({ event }: { event: string }) {
+  const navigate = useNavigate();
+  const { data } = useAnswer<{ readonly items: readonly { readonly id: string; readonly title: string }[] }>(
+    '/v1/detection/rules',
+  );
+  const [name, setName] = useState('');
+  const [unknown, setUnknown] = useState(false);
+  const rules = data?.items ?? [];
+  const go = () => {
+    const wanted = name.trim().toLowerCase();
+    const rule = rules.find(({ id, title }) => id.toLowerCase() === wanted || title.toLowerCase() === wanted);
+    setUnknown(rule === undefined);
+    if (rule) void navigate({ to: '/rules', search: { id: rule.id, event } });
+  };
+  return (
+    <form
+      className="inline-form"
+      aria-label={why.whyEvent}
+      onSubmit={(submitted) => {
+        submitted.preventDefault();
+        go();
+      }}
+    >
+      <TextInput
+        label={why.whyEvent}
+        description={why.whyHelp}
+        value={name}
+        list="rules-by-title"
+        maxLength={200}
+        error={unknown ? why.whyUnknown : undefined}
+        onChange={(change) => setName(change.currentTarget.value)}
+      />
+      <datalist id="rules-by-title">
+        {rules.map(({ id, title }) => (
+          <option key={id} value={title} />
+        ))}
+      </datalist>
+      <Button type="submit">{why.explainGo}</Button>
+    </form>
+  );
+}
 
 export function EventDetail({ id }: { id: string }) {
   const { data: event, error, refetch } = useAnswer<EventRecord>(`/v1/events/${encodeURIComponent(id)}`);
@@ -94,6 +141,7 @@ export function EventDetail({ id }: { id: string }) {
         </div>
       </dl>
       <CopyLine text={event.id} label={t.id} />
+      <AskRule event={event.id} />
     </article>
   );
 }

@@ -24,6 +24,7 @@ const KEYS = [
   'tab',
   'next',
   'actor',
+  'event',
   'service',
   'factor',
 ] as const;

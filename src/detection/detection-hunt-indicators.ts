@@ -26,8 +26,8 @@ const VALUES_ASKED_MAX = 2000;
 const EVENTS_OF_VALUES_MAX = 20_000;
 /** With more in one part than this, testing its distinct values is cheaper. */
 const INDICATORS_ASKED_MAX = 200;
-/** Parts that are looked at at once: the archive answers on as many threads. */
-const AT_ONCE = 2;
+/** Parts that are looked at at once: two ask the archive, while the indexes of others are read. */
+const AT_ONCE = 4;
 
 /** Does the work for each item, some at a time; the first fault ends it. */
 async function each<T>(items: readonly T[], atOnce: number, work: (item: T) => Promise<void>): Promise<void> {

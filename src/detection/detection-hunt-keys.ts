@@ -45,17 +45,23 @@ export function planKeys(set: IndicatorSet): KeyPlan {
  * values themselves have to be tested.
  */
 export function conditionOfIndicators(set: IndicatorSet, indexes: readonly number[]): PartCondition | null {
-  const texts = new Map<NormalisedColumn, Set<string>>();
+  const texts = new Map<string, { t: 'contains' | 'column'; column: NormalisedColumn; words: Set<string> }>();
   for (const index of indexes) {
     const { type, value } = set.at(index);
     if (type === 'cidr' || (type === 'address' && value.includes(':'))) return null;
+    // Side indexes have the minutes of whole values; everything else may stand inside a longer text.
+    const t = type === 'address' ? 'column' : 'contains';
     for (const column of INDICATOR_COLUMNS[type]) {
-      const some = texts.get(column) ?? new Set();
+      const some = texts.get(`${t} ${column}`) ?? { t, column, words: new Set() };
+      texts.set(`${t} ${column}`, some);
+      if (type === 'address') for (const text of [value, `::ffff:${value}`, `::FFFF:${value}`]) some.words.add(text);
       // The host of a URL may stand in a column of its own.
-      some.add(type === 'url' && column === 'url' ? value.slice(value.indexOf('/')) : value);
-      texts.set(column, some);
+      else some.words.add(type === 'url' && column === 'url' ? value.slice(value.indexOf('/')) : value);
     }
   }
-  const of = [...texts].map(([column, some]) => ({ t: 'contains', column, texts: [...some] }) as const);
+  const of = [...texts.values()].map(
+    ({ t, column, words }): PartCondition =>
+      t === 'column' ? { t, column, values: [...words] } : { t, column, texts: [...words] },
+  );
   return { t: 'or', of };
 }

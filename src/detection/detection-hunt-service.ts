@@ -50,13 +50,31 @@ const COLLECTION = 'detection-hunts';
 const SAVE_EVERY_MS = 1000;
 export const HUNT_TEXT_CHARS_MAX = 4 * 1024 * 1024;
 
-export function rulesFromText(text: string): Rule[] {
+/** @param known rules in force: what a correlation in the text counts may stand among them */
+export function rulesFromText(text: string, known: readonly Rule[] = []): Rule[] {
   const parsed = parseRules(text, 'rule.yml');
-  const { rules, refused } = assembleRules(parsed.rules, parsed.filters);
+  const { rules, refused } = assembleRules([...membersOf(parsed.rules, known), ...parsed.rules], parsed.filters);
   const [first] = [...parsed.refused, ...refused];
   if (first) throw new AsepsisError('RULE_INVALID', `Line ${first.line}, column ${first.column}: ${first.reason}.`);
   if (rules.length === 0) throw new AsepsisError('RULE_INVALID', 'There is no rule in it.');
   return rules;
+}
+
+/** Rules in force that correlations name and do not bring along, with what those name in turn. */
+function membersOf(rules: readonly Rule[], known: readonly Rule[]): Rule[] {
+  const own = new Set(rules.flatMap(({ id, name }) => [id, name]));
+  const out = new Set<Rule>();
+  const visit = (one: Rule): void => {
+    if (one.kind !== 'correlation') return;
+    for (const name of one.rules) {
+      const member = own.has(name) ? undefined : known.find((other) => other.id === name || other.name === name);
+      if (member === undefined || out.has(member)) continue;
+      out.add(member);
+      visit(member);
+    }
+  };
+  rules.forEach(visit);
+  return [...out];
 }
 
 function listFromText(text: string) {

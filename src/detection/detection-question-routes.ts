@@ -1,5 +1,6 @@
 /** Questions about rules: why one fires, what a change would have said, which filters the verdicts propose, an incident in order. */
 
+import { readFile } from 'node:fs/promises';
 import { Type } from 'typebox';
 import {
   type Alert,
@@ -45,11 +46,11 @@ export function questionRoutes(app: TypedApp, services: RoomServices, parts: Rou
   const { archive, clock, store } = services;
   /** The rule of a request, by its id or as YAML, and the rules among which it finds its own. */
   const asked = async (o: { rule?: string; text?: string }): Promise<{ rule: Rule; all: readonly Rule[] }> => {
+    const { rules } = await parts.rules();
     if (o.text !== undefined) {
-      const all = rulesFromText(o.text);
+      const all = rulesFromText(o.text, rules);
       return { rule: all.at(-1) as Rule, all };
     }
-    const { rules } = await parts.rules();
     return { rule: found(rules.find(({ id }) => id === o.rule) ?? null, 'rule'), all: rules };
   };
   app.get(
@@ -76,6 +77,23 @@ export function questionRoutes(app: TypedApp, services: RoomServices, parts: Rou
         for (const event of events) evaluatePlain(rule.expr, event, normFirst);
       const us = ((performance.now() - started) * 1000) / (COST_ROUNDS * events.length);
       return { us_event: Math.round(us * 100) / 100, events: events.length };
+    },
+  );
+  app.get(
+    '/v1/detection/rules/:id/source',
+    {
+      config: { access: 'analyst' },
+      schema: {
+        summary: 'The file of a rule as it stands on disk, to try a change of it',
+        tags: ['detection'],
+        params: Type.Object({ id: Type.String({ maxLength: LIMITS.nameCharsMax }) }),
+        response: { 200: Type.Object({ text: Type.String() }) },
+      },
+    },
+    async ({ params }) => {
+      const { rule } = await asked({ rule: params.id });
+      const text = await readFile(rule.file, 'utf8').catch(() => null);
+      return { text: found(text === null || text.length > RULE_TEXT_CHARS_MAX ? null : text, 'rule file') };
     },
   );
   app.post(
@@ -146,11 +164,14 @@ export function questionRoutes(app: TypedApp, services: RoomServices, parts: Rou
       };
       const streamId = await parts.streamId();
       const started = performance.now();
-      const fresh = await backtest(services, rulesFromText(body.text), range, streamId);
+      const tried = rulesFromText(body.text, (await parts.rules()).rules);
+      // A file may hold several rules: a change of one is compared with that one.
+      const changed = body.against !== undefined && tried.some(({ id }) => id === body.against) ? body.against : null;
+      const fresh = await backtest(services, tried, range, streamId, changed);
       let before: Awaited<ReturnType<typeof backtest>> | null = null;
       if (body.against !== undefined) {
         const { rule, all } = await asked({ rule: body.against });
-        before = await backtest(services, withMembers(rule, all), range, streamId);
+        before = await backtest(services, withMembers(rule, all), range, streamId, changed);
       }
       const days = new Map<string, number>();
       for (const { time } of fresh.alerts) days.set(time.slice(0, 10), (days.get(time.slice(0, 10)) ?? 0) + 1);
@@ -241,6 +262,7 @@ async function backtest(
   rules: readonly Rule[],
   range: { fromMs: number; toMs: number },
   streamId: string,
+  only: string | null,
 ) {
   const stop = new AbortController();
   const timer = setTimeout(() => stop.abort(), BACKTEST_MS_MAX);
@@ -255,7 +277,8 @@ async function backtest(
       state: null,
       signal: stop.signal,
       onAlerts: async (raised) => {
-        alerts.push(...raised.slice(0, BACKTEST_ALERTS_MAX - alerts.length));
+        const some = only === null ? raised : raised.filter(({ rule }) => rule.id === only);
+        alerts.push(...some.slice(0, BACKTEST_ALERTS_MAX - alerts.length));
         if (alerts.length >= BACKTEST_ALERTS_MAX) stop.abort();
       },
       onParts: async (_, progress) => {

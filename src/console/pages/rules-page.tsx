@@ -10,6 +10,9 @@ import { useFilters } from '../filters.ts';
 import { PageTop, TextFilter } from '../list-page.tsx';
 import { Empty, Problem } from '../notice.tsx';
 import { useMayRespond } from '../response-form.tsx';
+import { Backtest } from '../rule-backtest.tsx';
+import { conditionText, Quiet, type RuleRow, SUPPRESSIONS, type Suppression } from '../rule-quiet.tsx';
+import { Explain } from '../rule-why.tsx';
 import { Severity } from '../severity.tsx';
 import { SplitView } from '../split-view.tsx';
 import { texts } from '../texts.ts';
@@ -18,39 +21,8 @@ import { didIt } from '../undo.ts';
 import { type TableColumn, VirtualTable } from '../virtual-table.tsx';
 
 const t = detectionTexts.rules;
-type Level = Parameters<typeof Severity>[0]['level'];
-const DAY_MS = 86_400_000;
 const RENEW_MS = 15_000;
 
-interface RuleRow {
-  readonly id: string;
-  readonly title: string;
-  readonly level: Level;
-  readonly kind: string;
-  readonly tags: readonly string[];
-  readonly file: string;
-  readonly enabled: boolean;
-  readonly alerts: number;
-  readonly suppressed: number;
-  readonly real: number;
-  readonly harmless: number;
-  readonly precision: number | null;
-  readonly quarantined: string | null;
-}
-interface Condition {
-  readonly field: string;
-  readonly op: string;
-  readonly value: string;
-}
-interface Suppression {
-  readonly id: string;
-  readonly rule: string | null;
-  readonly conditions: readonly Condition[];
-  readonly until: string;
-  readonly owner: string;
-  readonly reason: string;
-  readonly count: number;
-}
 interface State {
   readonly groups: number;
   readonly bytes: number;
@@ -90,7 +62,10 @@ export default function RulesPage() {
         : whole.items.filter(({ id, title, tags }) => `${id} ${title} ${tags.join(' ')}`.toLowerCase().includes(text)),
     [whole.items, text],
   );
-  const onOpen = useCallback((rule: RuleRow, replace: boolean) => setFilters({ id: rule.id }, replace), [setFilters]);
+  const onOpen = useCallback(
+    (rule: RuleRow, replace: boolean) => setFilters({ id: rule.id, event: undefined }, replace),
+    [setFilters],
+  );
   const opened = whole.items.find(({ id }) => id === filters.id);
   const on = whole.items.filter((rule) => rule.enabled && rule.quarantined === null).length;
   return (
@@ -98,7 +73,11 @@ export default function RulesPage() {
       title={t.page}
       detailLabel={t.detail}
       onClose={() => setFilters({ id: undefined })}
-      detail={opened === undefined ? null : <RuleDetail key={opened.id} rule={opened} onChanged={whole.reset} />}
+      detail={
+        opened === undefined ? null : (
+          <RuleDetail key={opened.id} rule={opened} event={filters.event ?? ''} onChanged={whole.reset} />
+        )
+      }
       list={
         <div className="page">
           <PageTop
@@ -142,13 +121,11 @@ export default function RulesPage() {
   );
 }
 
-const conditionText = ({ field, op, value }: Condition): string => `${field} ${op} ${value}`;
-
 /** What is kept silent, by whom and until when; each can be taken back. */
 function Silenced() {
   const client = useQueryClient();
   const { analyst } = useMayRespond();
-  const path = '/v1/detection/suppressions';
+  const path = SUPPRESSIONS;
   const { data } = useAnswer<{ readonly items: readonly Suppression[] }>(path, true, RENEW_MS);
   if (!data || data.items.length === 0) return null;
   const undo = async (one: Suppression) => {
@@ -181,8 +158,8 @@ function Silenced() {
   );
 }
 
-function RuleDetail({ rule, onChanged }: { rule: RuleRow; onChanged: () => void }) {
-  const { lead } = useMayRespond();
+function RuleDetail({ rule, event, onChanged }: { rule: RuleRow; event: string; onChanged: () => void }) {
+  const { analyst, lead } = useMayRespond();
   const [reason, setReason] = useState('');
   const [error, setError] = useState<unknown>(null);
   const set = async (enabled: boolean, why: string) => {
@@ -241,8 +218,9 @@ function RuleDetail({ rule, onChanged }: { rule: RuleRow; onChanged: () => void 
           <Button type="submit">{rule.enabled ? t.switchOff : t.switchOn}</Button>
         </form>
       )}
-      <Tune rule={rule} />
-      <Explain rule={rule} />
+      <Explain key={event} rule={rule} event={event} />
+      {analyst && <Quiet rule={rule} />}
+      {analyst && <Backtest rule={rule} />}
     </article>
   );
 }
@@ -256,142 +234,5 @@ function Cost({ rule }: { rule: RuleRow }) {
       <dt>{t.cost}</dt>
       <dd>{t.costWords(us)}</dd>
     </div>
-  );
-}
-
-interface Tuned {
-  readonly sentence: string;
-  readonly proposals: readonly { readonly conditions: readonly Condition[]; readonly sentence: string }[];
-}
-
-function Tune({ rule }: { rule: RuleRow }) {
-  const { analyst } = useMayRespond();
-  const client = useQueryClient();
-  const [tuned, setTuned] = useState<Tuned | null>(null);
-  const [error, setError] = useState<unknown>(null);
-  if (!analyst) return null;
-  const guard = (work: () => Promise<void>) => {
-    setError(null);
-    work().catch(setError);
-  };
-  const use = (conditions: readonly Condition[]) =>
-    guard(async () => {
-      const until = new Date(Date.now() + 90 * DAY_MS).toISOString();
-      const body = { rule: rule.id, conditions, until, reason: t.silentReason };
-      const made = await api.post<Suppression>('/v1/detection/suppressions', body);
-      const renew = () => client.invalidateQueries({ queryKey: ['answer', '/v1/detection/suppressions'] });
-      await renew();
-      didIt(t.saidSilent, async () => {
-        await api.delete(`/v1/detection/suppressions/${made.id}`);
-        await renew();
-      });
-    });
-  return (
-    <section>
-      <h3>{t.tune}</h3>
-      <Button onClick={() => guard(async () => setTuned(await api.post('/v1/detection/tune', { rule: rule.id })))}>
-        {t.tune}
-      </Button>
-      <Problem error={error} />
-      {tuned && tuned.proposals.length === 0 && <p>{tuned.sentence}</p>}
-      <ul className="plain-list">
-        {tuned?.proposals.map((one) => (
-          <li key={one.sentence}>
-            {one.sentence} <Button onClick={() => use(one.conditions)}>{t.tuneUse}</Button>
-          </li>
-        ))}
-      </ul>
-    </section>
-  );
-}
-
-interface Why {
-  readonly what: string;
-  readonly holds: boolean;
-  readonly field: string | null;
-  readonly asked: string | null;
-  readonly value: string | null;
-  readonly bytes: readonly [number, number] | null;
-  readonly of: readonly Why[];
-}
-interface RuleWhy {
-  readonly rule: string;
-  readonly title: string;
-  readonly sentence: string;
-  readonly why: Why | null;
-  readonly members: readonly RuleWhy[];
-}
-
-function Explain({ rule }: { rule: RuleRow }) {
-  const [event, setEvent] = useState('');
-  const [answer, setAnswer] = useState<RuleWhy | null>(null);
-  const [error, setError] = useState<unknown>(null);
-  return (
-    <section>
-      <h3>{t.explain}</h3>
-      <form
-        className="inline-form"
-        aria-label={t.explain}
-        onSubmit={(submitted) => {
-          submitted.preventDefault();
-          setError(null);
-          api.post<RuleWhy>('/v1/detection/explain', { rule: rule.id, event: event.trim() }).then(setAnswer, setError);
-        }}
-      >
-        <TextInput
-          label={t.explainEvent}
-          value={event}
-          maxLength={64}
-          onChange={(change) => setEvent(change.currentTarget.value)}
-        />
-        <Button type="submit">{t.explainGo}</Button>
-      </form>
-      <Problem error={error} />
-      {answer && <Answer answer={answer} />}
-    </section>
-  );
-}
-
-function Answer({ answer }: { answer: RuleWhy }) {
-  return (
-    <>
-      <p>{answer.sentence}</p>
-      {answer.why && (
-        <ul>
-          <Predicate why={answer.why} />
-        </ul>
-      )}
-      {answer.members.map((member) => (
-        <section key={member.rule}>
-          <h4>{member.title}</h4>
-          <Answer answer={member} />
-        </section>
-      ))}
-    </>
-  );
-}
-
-function Predicate({ why }: { why: Why }) {
-  return (
-    <li>
-      <span aria-hidden="true">{why.holds ? '✓' : '✗'}</span>{' '}
-      {why.what === 'test' ? (
-        <span className="mono">
-          {why.field} {why.asked} — {why.value ?? '∅'}
-          {why.bytes && ` [${why.bytes[0]}–${why.bytes[1]}]`}
-        </span>
-      ) : (
-        why.what
-      )}
-      {why.of.length > 0 && (
-        <ul>
-          {why.of.map((one, i) => (
-            // A tree that never changes its order.
-            // biome-ignore lint/suspicious/noArrayIndexKey: predicates have no name of their own
-            <Predicate key={i} why={one} />
-          ))}
-        </ul>
-      )}
-    </li>
   );
 }

@@ -1,6 +1,8 @@
 /** Who is writing? Asked of /proc at once, of the audit daemon's records a moment later; bounded in its share of the time. */
 
+import { basename, resolve } from 'node:path';
 import type { RoomServices } from '../../core/index.ts';
+import { maskedCommand } from './file-text.ts';
 import { type Writer, whoWrites } from './file-who.ts';
 
 const MINUTE_MS = 60_000;
@@ -18,16 +20,39 @@ export interface Asker {
   recent(): Writer | null;
 }
 
-/** Who changed it, as the audit daemon of this machine recorded it. */
+const quoted = (text: string): string => `"${text.replaceAll(/["\\]/g, (c) => `\\${c}`)}"`;
+const textOf = (value: unknown): string => (value === undefined || value === null ? '' : String(value));
+/** What the kernel writes where nobody has signed in (auid of a daemon). */
+const NOBODY = new Set(['', '4294967295', '-1', 'unset']);
+
+/**
+ * Who changed it, as the audit daemon of this machine recorded it. One change is several records with one number: PATH
+ * names the file, often without its folder, CWD the folder, SYSCALL the program, PROCTITLE its command line.
+ */
 async function byAudit({ archive, clock }: RoomServices, path: string): Promise<Writer | null> {
-  const quoted = `"${path.replaceAll(/["\\]/g, (c) => `\\${c}`)}"`;
   const toMs = clock.now() + 1;
-  const { items } = await archive.search({ query: `file:${quoted}`, fromMs: toMs - MINUTE_MS, toMs, limit: 20 });
-  const one = items.find((event) => event.format.startsWith('auditd'));
-  if (!one) return null;
-  const { process: name = '', pid = 0, command_line: command = '' } = one.ocsf;
-  const uid = Number(one.fields.auid ?? one.fields.uid ?? -1);
-  return name === '' ? null : { name: String(name), pid: Number(pid), command: String(command), uid };
+  const span = { fromMs: toMs - MINUTE_MS, toMs };
+  const named = `file:${quoted(path)} OR file:${quoted(basename(path))}`;
+  const { items } = await archive.search({ query: named, ...span, limit: 50 });
+  for (const { format, fields } of items) {
+    // The folder of a file stands there too; it is not what was changed.
+    if (!format.startsWith('auditd') || fields.nametype === 'PARENT') continue;
+    const query = `audit_id:${quoted(textOf(fields.audit_id))}`;
+    const { items: records } = await archive.search({ query, ...span, limit: 50 });
+    const of = (type: string) => records.find((one) => one.ocsf.event_code === type);
+    const syscall = of('SYSCALL');
+    if (!syscall || resolve(textOf(of('CWD')?.fields.cwd) || '/', textOf(fields.name)) !== path) continue;
+    const { process: name, pid } = syscall.ocsf;
+    const { auid, uid } = syscall.fields;
+    const command = textOf(of('PROCTITLE')?.ocsf.command_line);
+    return {
+      name: textOf(name),
+      pid: Number(pid ?? 0),
+      command: maskedCommand(command.split(' ')).trim().slice(0, 300),
+      uid: Number(NOBODY.has(textOf(auid)) ? (uid ?? -1) : auid),
+    };
+  }
+  return null;
 }
 
 export function createAsker(services: RoomServices): Asker {

@@ -30,7 +30,8 @@ export function readSums(text: string, into: Map<string, string>): void {
   }
 }
 
-export function createPackages(folder = DPKG_INFO): Packages {
+/** @param rpmCommand rpm with the options that name its database */
+export function createPackages(folder = DPKG_INFO, rpmCommand: readonly string[] = ['rpm']): Packages {
   let sums = new Map<string, string>();
   let conffiles = new Set<string>();
   let readMs = -1;
@@ -57,7 +58,13 @@ export function createPackages(folder = DPKG_INFO): Packages {
   let rpm: boolean | null = null;
   const judgeRpm = async (path: string, content: Uint8Array): ReturnType<Packages['judge']> => {
     if (rpm === false) return 'unknown';
-    const query = ['rpm', '-qf', '--queryformat', '[%{FILENAMES}\\t%{FILEDIGESTS}\\t%{FILEFLAGS:fflags}\\n]', path];
+    const query = [
+      ...rpmCommand,
+      '-qf',
+      '--queryformat',
+      '[%{FILENAMES}\\t%{FILEDIGESTS}\\t%{FILEFLAGS:fflags}\\n]',
+      path,
+    ];
     const ran = await runProgram(query, '', 5000);
     rpm = ran.code !== null;
     if (ran.code !== 0) return 'unknown';
