@@ -1,6 +1,7 @@
 /** The composition root: the only file that knows every part. Each command loads what it needs when it is called. */
 
 import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { openTerminal } from './cli/terminal.ts';
@@ -31,19 +32,20 @@ async function openStoreOf(o: { data: string; config?: string }): Promise<Store>
   const { store } = await loadConfig(o.config, o.data);
   return openStore({ dataDir: o.data, clock: systemClock, ...(store.url === undefined ? {} : { url: store.url }) });
 }
+/** The archive of an installation, to read. */
+async function openArchiveOf(data: string) {
+  const { openArchiveReader } = await import('./archive/index.ts');
+  const { readIdentity } = await import('./stream/index.ts');
+  const streamId = (await readIdentity(join(data, 'stream')))?.streamId ?? 'none0000';
+  return openArchiveReader({ dir: join(data, 'archive'), streamId, clock: systemClock });
+}
 /** What responses look things up in: the database, the archive, the configuration. */
 async function openForResponses(o: { data: string; config?: string }) {
   const { loadConfig } = await import('./cli/config-load.ts');
-  const { openArchiveReader } = await import('./archive/index.ts');
-  const { readIdentity } = await import('./stream/index.ts');
   const store = await openStoreOf(o);
   try {
     const config = await loadConfig(o.config, o.data);
-    const archive = await openArchiveReader({
-      dir: join(o.data, 'archive'),
-      streamId: (await readIdentity(join(o.data, 'stream')))?.streamId ?? 'none0000',
-      clock: systemClock,
-    });
+    const archive = await openArchiveOf(o.data);
     const close = async () => {
       await archive.close();
       await store.close();
@@ -278,7 +280,12 @@ async function lateCommands(verb: string | undefined): Promise<void> {
       const { prepareDataDir } = await import('./main-serve.ts');
       return openStoreOf({ data: await prepareDataDir(dir) });
     };
-    (await import('./access/index.ts')).accessCommands(program, terminal, { openStore, clock: systemClock });
+    const openArchive = async (dir: string) => (existsSync(join(dir, 'archive')) ? openArchiveOf(dir) : null);
+    (await import('./access/index.ts')).accessCommands(program, terminal, {
+      openStore,
+      openArchive,
+      clock: systemClock,
+    });
   }
   if (wants('detect', 'rules')) {
     const { decodeFile } = await import('./main-decode-file.ts');

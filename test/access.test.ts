@@ -262,6 +262,11 @@ describe.skipIf(!ready)(`access${ready ? '' : ' (slapd is not installed)'}`, () 
       sprayed.push(...answers);
     } while (Date.now() < until);
     expect(sprayed.every((answer) => answer.status !== 303)).toBe(true);
+    if (ATTACK_SEC > 10) {
+      const tried = /(\d+) tries in/.exec(hydraSaid.split('[STATUS]').at(-1) ?? '')?.[1] ?? '?';
+      const waited = sprayed.filter((answer) => answer.status === 429).length;
+      process.stderr.write(`hydra ${tried} tries, spraying ${sprayed.length} (${waited} told to wait), no success\n`);
+    }
     // Anna signs in meanwhile, from the attackers' own address, with her key.
     const anna = await person();
     await startEnrolmentElsewhere(anna.page);

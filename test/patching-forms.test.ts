@@ -145,6 +145,28 @@ const tab = async (name: string) => {
 };
 const section = (title: string) => page.locator('section', { has: page.getByRole('heading', { name: title }) });
 
+test('an inventory is brought as a file, with its unusual headings told; how fresh all are', async () => {
+  await tab('inventories');
+  const form = page.getByRole('form', { name: t.inventories.bring });
+  await form.getByRole('button', { name: t.inventories.take }).click();
+  await form.getByText(t.feeds.fileMissing).waitFor();
+  const table = join(folder.path, 'geraete.csv');
+  writeFileSync(table, 'Nr;Firma;Bauart;Stand;Ort\nCT-1;Acme;Ring 3;1.0;Radiologie\nCT-2;Acme;Ring 3;1.1;Radiologie\n');
+  await form.getByLabel(t.inventories.file).setInputFiles(table);
+  await form.getByLabel(t.inventories.columns).fill('nonsense');
+  await form.getByRole('button', { name: t.inventories.take }).click();
+  await form.getByText(/Write headings as pairs/).waitFor();
+  await form.getByLabel(t.inventories.columns).fill('host=Nr,vendor=Firma,model=Bauart,version=Stand,department=Ort');
+  await form.getByRole('button', { name: t.inventories.take }).click();
+  await form.getByText(/^2 assets, 2 of them new/).waitFor();
+  const row = page.getByRole('row', { name: /CT-1/ });
+  await row.getByText('brought by night.lead (csv)').waitFor();
+  const { items } = await person.get<{ items: { name: string; owner?: string; class: string }[] }>(
+    '/v1/assets?text=CT-2',
+  );
+  expect(items).toMatchObject([{ name: 'CT-2', owner: 'Radiologie' }]);
+});
+
 test('a clock is paused with its reason, and runs again; the date moves with it', async () => {
   const [first] = await findings('missing-update');
   await page.goto(`${desk.origin}/findings?view=list&id=${first?.id}`);
@@ -181,7 +203,7 @@ test('an exception has owner, reason, control and end; it is listed, and taken b
   await form.getByLabel(t.exceptions.until).fill(new Date(Date.now() + 20 * DAY).toISOString().slice(0, 10));
   await form.getByRole('button', { name: t.exceptions.make }).click();
   await expect
-    .poll(async () => (await findings('missing-update', 'accepted')).map((one) => one.id))
+    .poll(async () => (await findings('missing-update', 'accepted')).map((one) => one.id), { timeout: 20_000 })
     .toEqual([first?.id]);
   await tab('exceptions');
   const row = page.getByRole('row', { name: new RegExp(first?.asset.name ?? '') });
@@ -200,7 +222,7 @@ test('an action as a whole gets an exception', async () => {
   await action.getByLabel(t.exceptions.reason).fill('No window before the move');
   await action.getByLabel(t.exceptions.control).fill('Closed port');
   await action.getByRole('button', { name: t.exceptions.make }).click();
-  await expect.poll(async () => (await findings('missing-update', 'accepted')).length).toBe(2);
+  await expect.poll(async () => (await findings('missing-update', 'accepted')).length, { timeout: 20_000 }).toBe(2);
   for (const { id } of await findings('missing-update', 'accepted'))
     await person.send('POST', `/v1/findings/${id}/reopen`);
 });
@@ -217,7 +239,9 @@ test('the policy is data: a stricter number of days counts from the first sight,
   );
   expect((await findings('missing-update')).map((one) => one.due)).not.toEqual(before.map((one) => one.due));
   await page.reload();
-  await expect.poll(() => page.getByLabel(t.policy.name, { exact: true }).inputValue()).toBe('St. Elsewhere');
+  await expect
+    .poll(() => page.getByLabel(t.policy.name, { exact: true }).inputValue(), { timeout: 20_000 })
+    .toBe('St. Elsewhere');
 });
 
 test('windows with their scope, times of no work, and a pair that is never worked on at one time', async () => {
@@ -342,6 +366,7 @@ test('the new pages are free of accessibility faults, in both themes', { timeout
   for (const theme of ['light', 'dark'] as const) {
     await page.emulateMedia({ colorScheme: theme, reducedMotion: 'reduce' });
     for (const path of [
+      '/patching?tab=inventories',
       '/patching?tab=exceptions',
       '/patching?tab=policy',
       '/patching?tab=feeds',

@@ -158,7 +158,7 @@ export async function buildApp(o: AppOptions, place: AppPlace): Promise<FastifyI
   registerTokens(typed, api);
   registerAudit(typed, api);
   await o.register(app);
-  await registerReference(app);
+  registerReference(app);
   await registerConsole(app, o.consoleDir, random);
   return app;
 }

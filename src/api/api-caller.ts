@@ -14,8 +14,6 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** Every route with what it declares; for the tests of who may call what. */
     readonly routeTable: RouteRow[];
-    /** What routes of a plugin that cannot declare anything get; set on the plugin's scope. */
-    readonly accessOfScope?: 'public';
   }
 }
 
@@ -117,8 +115,8 @@ async function admit(api: Api, request: FastifyRequest): Promise<void> {
 export function registerCaller(app: FastifyInstance, api: Api): void {
   app.decorateRequest('caller', null);
   app.decorate('routeTable', []);
-  app.addHook('onRoute', function (route) {
-    const access = route.config?.access ?? this.accessOfScope;
+  app.addHook('onRoute', (route) => {
+    const access = route.config?.access;
     if (access === undefined || !ACCESS_WORDS.has(access)) {
       throw new Error(`The route ${String(route.method)} ${route.url} does not say in config.access who may call it.`);
     }

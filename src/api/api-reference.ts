@@ -2,8 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import swagger from '@fastify/swagger';
-import reference from '@scalar/fastify-api-reference';
-import type { FastifyInstance } from 'fastify';
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { ProblemSchema } from './api-errors.ts';
 import { contentSecurityPolicy } from './api-headers.ts';
 
@@ -65,40 +64,54 @@ function inlineScriptHashes(html: string): string {
   return sources.join(' ');
 }
 
+/** The page's own small server, never on a network: made when somebody asks, because its script takes 20 MB of memory. */
+async function openReference(): Promise<FastifyInstance> {
+  const { default: reference } = await import('@scalar/fastify-api-reference');
+  const inner = fastify();
+  await inner.register(reference, {
+    routePrefix: '/reference',
+    configuration: {
+      url: '/openapi.json',
+      pageTitle: 'Asepsis API reference',
+      withDefaultFonts: false,
+      telemetry: false,
+      proxyUrl: '',
+      hideClientButton: true,
+      hideTestRequestButton: true,
+      showDeveloperTools: 'never',
+      agent: { disabled: true },
+      mcp: { disabled: true },
+    } as never,
+  });
+  await inner.ready();
+  return inner;
+}
+
 /** After the routes: `/openapi.json` and `/reference`. */
-export async function registerReference(app: FastifyInstance): Promise<void> {
-  app.get('/openapi.json', { config: { access: 'public' }, schema: { hide: true } as never }, async () =>
-    app.swagger(),
-  );
-  await app.register(async (scope) => {
-    scope.decorate('accessOfScope', 'public');
-    scope.addHook('onSend', async (_request, reply, payload) => {
-      if (typeof payload !== 'string' || !String(reply.getHeader('content-type')).startsWith('text/html'))
-        return payload;
+export function registerReference(app: FastifyInstance): void {
+  const open = { config: { access: 'public' as const }, schema: { hide: true } as never };
+  app.get('/openapi.json', open, async () => app.swagger());
+  let inner: Promise<FastifyInstance> | null = null;
+  app.addHook('onClose', async () => (await inner)?.close());
+  const page = async (request: FastifyRequest, reply: FastifyReply) => {
+    inner ??= openReference();
+    const { statusCode, headers, rawPayload } = await (await inner).inject({ method: 'GET', url: request.url });
+    reply.status(statusCode);
+    for (const name of ['content-type', 'location', 'cache-control', 'etag']) {
+      if (headers[name] !== undefined) reply.header(name, headers[name]);
+    }
+    if (String(headers['content-type']).startsWith('text/html')) {
       // The page builds its styles in the browser; scripts stay under hashes.
       reply.header(
         'content-security-policy',
         contentSecurityPolicy({
-          'script-src': `'self' ${inlineScriptHashes(payload)}`,
+          'script-src': `'self' ${inlineScriptHashes(rawPayload.toString('utf8'))}`,
           'style-src': "'self' 'unsafe-inline'",
         }),
       );
-      return payload;
-    });
-    await scope.register(reference, {
-      routePrefix: '/reference',
-      configuration: {
-        url: '/openapi.json',
-        pageTitle: 'Asepsis API reference',
-        withDefaultFonts: false,
-        telemetry: false,
-        proxyUrl: '',
-        hideClientButton: true,
-        hideTestRequestButton: true,
-        showDeveloperTools: 'never',
-        agent: { disabled: true },
-        mcp: { disabled: true },
-      } as never,
-    });
-  });
+    }
+    return reply.send(rawPayload);
+  };
+  app.get('/reference', open, page);
+  app.get('/reference/*', open, page);
 }

@@ -268,14 +268,14 @@ async function refuseWithoutManifest(dir: string): Promise<void> {
   if (names.length === 0) throw new AsepsisError('ARCHIVE_TAMPERED', `There are files in ${dir}, but no manifest.`);
 }
 
-/** Events a second over the last seconds. */
+/** Events a second over the last second. */
 function createRate(): { add(events: number, nowMs: number): void; perSec(nowMs: number): number } {
   let sinceMs = 0;
   let events = 0;
   let last = 0;
   const turn = (nowMs: number) => {
     const elapsed = nowMs - sinceMs;
-    if (elapsed < 5000) return;
+    if (elapsed < 1000) return;
     last = elapsed > 60_000 ? 0 : (events * 1000) / elapsed;
     events = 0;
     sinceMs = nowMs;

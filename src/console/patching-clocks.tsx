@@ -6,6 +6,7 @@ import { useState } from 'react';
 import type { Finding } from '../core/records.ts';
 import { api } from './api-client.ts';
 import { useAnswer, useSession } from './api-queries.ts';
+import { useKeys } from './keys.ts';
 import { Problem, Waiting } from './notice.tsx';
 import { ExceptionForm } from './patching-exception-form.tsx';
 import { texts } from './texts.ts';
@@ -39,6 +40,8 @@ export function PatchingClocks({ finding }: { finding: Finding }) {
   const role = useSession()?.person?.role;
   const lead = role === 'lead' || role === 'administrator';
   const [form, setForm] = useState<'pause' | 'exception' | null>(null);
+  const mayAsk = lead && finding.state === 'open';
+  useKeys({ x: mayAsk ? () => setForm('exception') : undefined });
   const renew = async () => {
     setForm(null);
     await client.invalidateQueries({ queryKey: ['answer', path] });
@@ -62,14 +65,16 @@ export function PatchingClocks({ finding }: { finding: Finding }) {
           ))}
         </ul>
       )}
-      {lead && finding.state === 'open' && form === null && (
+      {mayAsk && form === null && (
         <p className="buttons">
           {running ? (
             <Resume finding={finding.id} onDone={() => void renew()} />
           ) : (
             data.clocks.length > 0 && <Button onClick={() => setForm('pause')}>{t.pause}</Button>
           )}
-          <Button onClick={() => setForm('exception')}>{t.exception}</Button>
+          <Button onClick={() => setForm('exception')}>
+            {t.exception}&nbsp;<kbd>x</kbd>
+          </Button>
         </p>
       )}
       {form === 'pause' && (

@@ -1,7 +1,7 @@
 /** `asepsis detect`: evidence in, alerts out. Single events are judged in threads, correlations afterwards in event time. */
 
 import { availableParallelism } from 'node:os';
-import { AsepsisError, type DecodedEvent, EXIT, eventId, type Terminal } from '../core/index.ts';
+import { AsepsisError, type DecodedEvent, EXIT, eventId, type LogSource, type Terminal } from '../core/index.ts';
 import { createEngine } from './detection-engine.ts';
 import type { LoadOptions } from './detection-load.ts';
 import {
@@ -10,6 +10,7 @@ import {
   type Found,
   foundOf,
   harmless,
+  type Member,
   PIECE_RECORDS,
   type Piece,
   type PieceReport,
@@ -40,34 +41,53 @@ const PROGRESS_EVERY_MS = 200;
 /** Events of correlations that are held back to bring them in order; beyond they are judged in runs of this many. */
 const MEMBERS_MAX = 100_000;
 
+/** Events from their text; their log sources are few and shared, because rules are chosen by them. */
+function createReviver(): (member: Member) => DecodedEvent {
+  const sources = new Map<string, LogSource>();
+  return ({ text }) => {
+    const event = JSON.parse(text) as DecodedEvent;
+    const { product, category, service } = event.logsource;
+    const key = [product, category, service].join('\0');
+    const known = sources.get(key);
+    if (known) event.logsource = known;
+    else sources.set(key, event.logsource);
+    return event;
+  };
+}
+
 /** Collects events that count in correlations and judges them in the order in which they happened. */
 function createCounting(rules: readonly Rule[], pieces: readonly Piece[], print: (found: Found, piece: Piece) => void) {
   const { stateful } = splitRules(rules);
   const engine = createEngine(stateful, { streamId: STREAM_ID });
-  let held: DecodedEvent[] = [];
+  const revive = createReviver();
+  let held: Member[] = [];
   let runs = 0;
   let alerts = 0;
   let latestMs = Number.NEGATIVE_INFINITY;
-  const byId = new Map<string, DecodedEvent>();
   const pieceOf = ({ seq }: DecodedEvent): Piece => pieces[Math.floor(seq / PIECE_RECORDS)] as Piece;
   const judge = (last: boolean, options: { json: boolean; colour: boolean }): void => {
     runs++;
-    const events = inTime(held);
+    const members = inTime(held);
     held = [];
+    const byId = new Map<string, Member>();
     const tell = (list: ReturnType<typeof engine.feed>, now: DecodedEvent | null): void => {
       for (const alert of list) {
         // What the passing of time brought out belongs to the last event that counted, not to the one that came now.
-        if (byId.size === 0) for (const one of events) byId.set(eventId(STREAM_ID, one.seq, one.index), one);
-        const event = byId.get(alert.events.at(-1) ?? '') ?? now;
+        if (byId.size === 0) for (const one of members) byId.set(eventId(STREAM_ID, one.seq, 0), one);
+        const known = byId.get(alert.events.at(-1) ?? '');
+        const event = known === undefined ? now : revive(known);
         if (event === null) continue;
         alerts++;
         const piece = pieceOf(event);
         print(foundOf(alert, event, piece.file, event.seq % PIECE_RECORDS, options), piece);
       }
     };
-    for (const event of events) tell(engine.feed(event), event);
-    if (last) tell(engine.finish(latestMs), events.at(-1) ?? null);
-    byId.clear();
+    for (const member of members) {
+      const event = revive(member);
+      tell(engine.feed(event), event);
+    }
+    const end = members.at(-1);
+    if (last) tell(engine.finish(latestMs), end === undefined ? null : revive(end));
   };
   return {
     engine,
@@ -77,14 +97,8 @@ function createCounting(rules: readonly Rule[], pieces: readonly Piece[], print:
     judge,
     alerts: () => alerts,
     runs: () => runs,
-    take: (
-      events: readonly DecodedEvent[],
-      options: { json: boolean; colour: boolean },
-      /** Whether they came from another thread. */
-      alone: boolean,
-    ): void => {
-      // Copies that stand alone: each event would keep the block that it was cut out of.
-      for (const event of events) held.push(alone ? event : structuredClone(event));
+    take: (members: readonly Member[], options: { json: boolean; colour: boolean }): void => {
+      for (const member of members) held.push(member);
       if (held.length >= MEMBERS_MAX) judge(false, options);
     },
   };
@@ -116,7 +130,7 @@ export async function detect(job: DetectJob, terminal: Terminal): Promise<void> 
     counting.reached(report.latestMs);
     alerts += report.found.length;
     for (const found of report.found) show(found, piece);
-    counting.take(report.members, print, useThreads);
+    counting.take(report.members, print);
   };
   const onFault = (piece: Piece, message: string): void => {
     // One bad file of a folder must not hide what is in the others; a file that was named must be readable.

@@ -40,6 +40,8 @@ export interface EngineOptions {
   readonly stateBytesMax?: number;
   /** Points of entities; absent: none are counted. */
   readonly risk?: RiskLimits;
+  /** Hears of every match of a rule with one event; answers whether it goes on to alerts and correlations. */
+  readonly onMatch?: (rule: Rule) => boolean;
 }
 
 /** Something that looks at each event beside the rules: indicators. */
@@ -117,6 +119,7 @@ export function createEngine(rules: readonly Rule[], o: EngineOptions): Engine {
   const handle = (index: number, event: DecodedEvent): void => {
     const node = nodes[index] as (typeof nodes)[number];
     matches[index] = (matches[index] as number) + 1;
+    if (o.onMatch?.(node.rule) === false) return;
     try {
       if (node.alerts) raise(index, alertOfEvent(node.rule as DetectionRule, event, o.streamId), event);
       if (node.parents.length > 0) chain.count(index, event);

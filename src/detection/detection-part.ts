@@ -4,7 +4,6 @@
  */
 
 import { type Alert, type DecodedEvent, toEventRecord } from '../core/index.ts';
-import { createMatcher } from './detection-compile.ts';
 import { createEngine } from './detection-engine.ts';
 import type { DetectionRule, Rule } from './detection-rule.ts';
 
@@ -28,10 +27,26 @@ export interface Found {
   readonly record: string | number;
 }
 
+/**
+ * An event that counts in correlations, as JSON: a hundred thousand of them wait to be brought in order, and as objects they
+ * would take ten times the memory, and most of the time to collect the garbage between them.
+ */
+export interface Member {
+  readonly timeMs: number;
+  readonly seq: number;
+  readonly text: string;
+}
+
+export const memberOf = (event: DecodedEvent): Member => ({
+  timeMs: event.timeMs,
+  seq: event.seq,
+  text: JSON.stringify(event),
+});
+
 export interface PieceReport {
   readonly events: number;
   readonly found: readonly Found[];
-  readonly members: readonly DecodedEvent[];
+  readonly members: readonly Member[];
   /** Latest time of all its events: what did not come until then did not come. */
   readonly latestMs: number;
 }
@@ -106,12 +121,20 @@ export function createPieceReader(
   o: { decodeFile: DecodeFile; carve: boolean; print: PrintOptions },
 ): PieceReader {
   const { single, members } = splitRules(rules);
-  const engine = createEngine(single, { streamId: STREAM_ID });
-  const counted = members.length > 0 ? createMatcher(members) : null;
+  const counted = new Set<Rule>(members);
+  let counts = false;
+  const engine = createEngine([...single, ...members], {
+    streamId: STREAM_ID,
+    onMatch: (rule) => {
+      if (!counted.has(rule)) return true;
+      counts = true;
+      return false;
+    },
+  });
   return {
     read: async (piece, report, say) => {
       let found: Found[] = [];
-      let kept: DecodedEvent[] = [];
+      let kept: Member[] = [];
       let events = 0;
       let count = 0;
       let latestMs = Number.NEGATIVE_INFINITY;
@@ -129,8 +152,9 @@ export function createPieceReader(
           event.seq = piece.index * PIECE_RECORDS + count;
           event.index = 0;
           if (event.timeMs > latestMs) latestMs = event.timeMs;
+          counts = false;
           for (const alert of engine.feed(event)) found.push(foundOf(alert, event, piece.file, count, o.print));
-          if (counted !== null && counted.match(event).length > 0) kept.push(event);
+          if (counts) kept.push(memberOf(event));
           if (events >= REPORT_EVERY) flush();
         }
       } finally {

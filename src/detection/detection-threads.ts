@@ -1,7 +1,6 @@
 /** Gives pieces to threads and hands on what they say in the order of the pieces, whoever is first. */
 
 import { Worker } from 'node:worker_threads';
-import type { DecodedEvent } from '../core/index.ts';
 import type { LoadOptions } from './detection-load.ts';
 import type { Piece, PieceReport, PrintOptions } from './detection-part.ts';
 
@@ -131,5 +130,5 @@ export async function runThreads(
 }
 
 /** The times of an event decide when it counts; of two at the same time the one that was read first. */
-export const inTime = (events: DecodedEvent[]): DecodedEvent[] =>
+export const inTime = <T extends { readonly timeMs: number; readonly seq: number }>(events: T[]): T[] =>
   events.sort((a, b) => a.timeMs - b.timeMs || a.seq - b.seq);

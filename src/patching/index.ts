@@ -6,7 +6,7 @@ import { patchingCoverage } from './patching-coverage.ts';
 import { createPatchingDesk } from './patching-desk.ts';
 import { exceptionRoutes } from './patching-exception-routes.ts';
 import { feedRoutes } from './patching-feed-routes.ts';
-import { inventoryRoute } from './patching-inventory-routes.ts';
+import { inventoryRoutes } from './patching-inventory-routes.ts';
 import { createJobs } from './patching-jobs.ts';
 import { pairRoutes } from './patching-pair-routes.ts';
 import { planRoutes } from './patching-plan-routes.ts';
@@ -47,7 +47,7 @@ export function createPatching(o: { store: Store; clock: Clock; thread: URL }): 
       pairRoutes(app, all);
       clockRoutes(app, all);
       feedRoutes(app, all);
-      inventoryRoute(app, all);
+      inventoryRoutes(app, all);
     },
     start: (services) => startWork(depsOf(services)),
   };

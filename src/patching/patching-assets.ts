@@ -102,7 +102,8 @@ export function mergeAsset(
   const kept = <T>(said: T | undefined, before: T | undefined, unknown: T): T =>
     said !== undefined && said !== unknown ? said : (before ?? said ?? unknown);
   const os = facts.os ?? known?.os;
-  const owner = facts.department ?? facts.owner ?? known?.owner;
+  // Windows names its "registered owner" daily; the ward that a register said is what blackouts go by.
+  const owner = facts.department ?? known?.owner ?? facts.owner;
   return {
     id: seen.id,
     name: seen.name.slice(0, 256),

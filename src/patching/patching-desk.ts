@@ -151,11 +151,13 @@ export function createPatchingDesk({
     times: () =>
       once('times', async () => {
         const known = await assets();
+        const about = await summaries();
         const timed: TimedFinding[] = [];
         for (const state of ['open', 'fixed', 'accepted'] as const)
           for (const finding of await findings(state)) {
             const asset = known.get(finding.asset.id ?? '');
-            timed.push({ finding, exposed: asset?.external ?? null, department: asset?.owner ?? null });
+            const department = about.get(finding.asset.id ?? '')?.department ?? asset?.owner ?? null;
+            timed.push({ finding, exposed: asset?.external ?? null, department });
           }
         return timesOf(timed, clock.now());
       }),
@@ -251,7 +253,7 @@ function planAsset(
   return {
     id: asset?.id ?? null,
     name,
-    department: asset?.owner ?? summary?.department ?? null,
+    department: summary?.department ?? asset?.owner ?? null,
     class: asset?.class ?? 'unknown',
     criticality: asset?.criticality ?? 'unknown',
     pair: told ?? summary?.pair ?? null,
@@ -315,6 +317,7 @@ async function taskView(
     findings: own,
     others: others.filter((one) => !task.findings.includes(one.id)),
     inventoryMs: assetId === null ? null : (all.get(assetId)?.newest_ms ?? null),
+    processesMs: assetId === null ? null : (all.get(assetId)?.processes_ms ?? null),
   });
   const { lateDays, ...rest } = task;
   return {

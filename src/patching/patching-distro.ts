@@ -33,6 +33,8 @@ const SAME_ECOSYSTEM: Readonly<Record<string, string>> = {
   redhat: 'red hat',
   rhel: 'red hat',
   rocky: 'rocky linux',
+  photon: 'photon os',
+  github: 'github actions',
 };
 const TEXT_CHARS_MAX = 256;
 
@@ -49,7 +51,11 @@ const SYSTEMS: readonly (readonly [RegExp, string])[] = [
   [/^(?:oracle linux|ol)(?: server)?[ :-]+([0-9]+)/, 'oracle'],
   [/^(?:amazon linux|amzn)(?: ami)?[ :-]+([0-9]+)/, 'amazon'],
   [/^opensuse[ :-]+leap[ :-]+([0-9]+\.[0-9]+)/, 'opensuse leap'],
+  [/^(?:vmware )?photon(?: os)?(?:\/linux)?[ :-]+([0-9]+\.[0-9]+)/, 'photon os'],
 ];
+
+/** Distributions without releases: all of it is one, and it always moves on. */
+export const ROLLING: ReadonlySet<string> = new Set(['wolfi', 'chainguard']);
 
 /** One spelling for "Debian:12", "debian-12", "bookworm", "Ubuntu:22.04:LTS", "Rocky Linux 9.3 (Blue Onyx)", "npm". */
 export function ecosystemKey(text: string): string {

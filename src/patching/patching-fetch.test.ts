@@ -76,6 +76,23 @@ const tracker = (count: number) =>
   );
 const file = (path: string) => ({ kind: 'file' as const, url: `${base}${path}` });
 
+test('two that build at one time: one counts whole, the other says so', async () => {
+  const places: string[] = [];
+  const both = await Promise.allSettled(
+    [1, 2].map((one) =>
+      library.build('update', '2026-06-01T00:00:00Z', async (place) => {
+        places.push(place);
+        await new Promise((resolve) => setTimeout(resolve, 20 * one));
+        return [];
+      }),
+    ),
+  );
+  expect(new Set(places).size).toBe(2);
+  expect(both.map((one) => one.status)).toEqual(['fulfilled', 'rejected']);
+  expect(await library.current()).toMatchObject({ generation: 1 });
+  expect(readdirSync(library.folder).filter((name) => name.endsWith('.new'))).toEqual([]);
+});
+
 describe('one file', () => {
   test('is asked for by its tag or its day, and says how far it is', async () => {
     const said: string[] = [];

@@ -210,6 +210,10 @@ test('one spelling of an ecosystem', () => {
       'cargo',
       'crates.io',
       'Ubuntu:Pro:18.04:LTS',
+      'openSUSE:Leap 15.5',
+      'openSUSE Leap 15.5',
+      'VMware Photon OS/Linux 5.0',
+      'Photon OS:5.0',
     ].map(ecosystemKey),
   ).toEqual([
     'debian:12',
@@ -221,7 +225,16 @@ test('one spelling of an ecosystem', () => {
     'crates.io',
     'crates.io',
     'ubuntu:pro:18.04',
+    'opensuse leap:15.5',
+    'opensuse leap:15.5',
+    'photon os:5.0',
+    'photon os:5.0',
   ]);
+  // Distributions that always move on have no releases, and are judged nevertheless.
+  const rolling = parsePurl('pkg:apk/wolfi/openssl@3.1-r0?arch=x86_64');
+  expect(rolling && packageOf(rolling)).toMatchObject({ ecosystem: 'wolfi', scheme: 'apk' });
+  const leap = parsePurl('pkg:rpm/opensuse/bash@5-1?distro=opensuse-leap-15.5');
+  expect(leap && packageOf(leap)).toMatchObject({ ecosystem: 'opensuse leap:15.5', scheme: 'rpm' });
 });
 
 test('JSON in pieces says what JSON.parse says, wherever the chunks end', async () => {
@@ -265,4 +278,38 @@ test('anything at all as an inventory ends with an answer', async () => {
   );
   const deep = await read(`{"bomFormat":"CycloneDX","components":[${'{"components":['.repeat(100_000)}`);
   expect(deep.faults).toEqual({ 'The JSON is nested too deeply': 1 });
+});
+
+test('a register whose headings nobody knows is read by those that are told', async () => {
+  const text = 'Geräteliste 2026\nNr;Firma;Bauart;Stand;Ort\nCT-1;Acme;Ring 3;1.0;Radiologie\n';
+  const columns = { host: 'Nr', vendor: 'Firma', model: 'Bauart', version: 'Stand', department: 'Ort' };
+  const path = join(folder, 'told.csv');
+  writeFileSync(path, text);
+  const found = await readInventory(path, { columns });
+  expect(found.facts.get('CT-1')).toMatchObject({
+    vendor: 'Acme',
+    model: 'Ring 3',
+    version: '1.0',
+    department: 'Radiologie',
+  });
+  expect(Object.fromEntries(found.faults)).toEqual({});
+});
+
+test('osquery hosts that a manager names by UUID get the name of their decorations, and the UUID as identity', async () => {
+  const uuid = '4c4c4544-0042-3510-8052-b4c04f4b4d32';
+  const line = (more: object) =>
+    JSON.stringify({
+      name: 'pack/deb_packages',
+      hostIdentifier: uuid,
+      action: 'added',
+      columns: { name: 'bash', version: '5.2', source: '', arch: 'amd64' },
+      ...more,
+    });
+  const path = join(folder, 'fleet.log');
+  writeFileSync(path, `${line({ decorations: { host_uuid: uuid, hostname: 'pacs-1' } })}\n`);
+  const found = await readInventory(path);
+  expect([...found.hosts.keys()]).toEqual(['pacs-1']);
+  expect(found.facts.get('pacs-1')).toMatchObject({ uuid: uuid.toUpperCase() });
+  writeFileSync(path, `${line({})}\n`);
+  expect([...(await readInventory(path)).hosts.keys()]).toEqual([uuid]);
 });

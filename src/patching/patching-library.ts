@@ -3,7 +3,7 @@
  * the others and counts from one rename on, so that a failure leaves what was there; the one before stays for a roll-back.
  */
 
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { copyFile, link, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -104,14 +104,17 @@ export function openLibrary(folder: string): FeedLibrary {
       const now = await generation();
       const next = Math.max(now, ...(await numbers()), 0) + 1;
       const target = placeOf(next);
-      const growing = `${target}.new`;
-      await rm(growing, { recursive: true, force: true });
+      // The desk and the command line may build at one time: each its own, and the first one counts.
+      const growing = `${target}.${randomBytes(6).toString('hex')}.new`;
+      await removeLeftovers(folder);
       await mkdir(growing, { mode: 0o700 });
       try {
         const feeds = await fill(growing, await read(now), now === 0 ? null : placeOf(now));
         const manifest: Generation = { generation: next, made, from, feeds };
         await writeFile(join(growing, MANIFEST), JSON.stringify(manifest, null, 1), { mode: 0o600, flush: true });
-        await rename(growing, target);
+        await rename(growing, target).catch((cause: unknown) => {
+          throw new AsepsisError('CONFLICT', 'Other feeds were brought at the same time; they count.', { cause });
+        });
         await point(next);
         for (const old of (await numbers()).filter((number) => number !== next).slice(0, -(KEPT - 1)))
           await rm(placeOf(old), { recursive: true, force: true });
@@ -131,6 +134,18 @@ export function openLibrary(folder: string): FeedLibrary {
       return manifest;
     },
   };
+}
+
+const LEFT_MS = 86_400_000;
+
+/** What a crash left half built, once nobody can be building it any more. */
+async function removeLeftovers(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    if (!/^generation-[0-9]{1,9}(?:\.[0-9a-f]{12})?\.new$/.test(name)) continue;
+    const info = await stat(join(folder, name)).catch(() => null);
+    if (info !== null && Date.now() - info.mtimeMs > LEFT_MS)
+      await rm(join(folder, name), { recursive: true, force: true });
+  }
 }
 
 /** A feed is one file, or a folder: its base first, what changed later after it, single documents together. */

@@ -1,7 +1,7 @@
 /** What a package is for matching: the ecosystem with its release, the name as feeds write it, and where a purl says so. */
 
 import type { Software } from '../core/index.ts';
-import { ecosystemKey } from './patching-distro.ts';
+import { ecosystemKey, ROLLING } from './patching-distro.ts';
 import { windowsName } from './patching-windows.ts';
 import { schemeOf, VERSION_CHARS_MAX, type VersionScheme } from './versions/index.ts';
 
@@ -44,7 +44,8 @@ export function packageOf(
   const needs = NEEDS_RELEASE.has(scheme);
   if (needs && !software.release) return 'unknown-release';
   const ecosystem = ecosystemKey(needs ? (software.release as string) : software.ecosystem);
-  if (needs && (!ecosystem.includes(':') || schemeOf(ecosystem) !== scheme)) return 'unknown-release';
+  const told = ecosystem.includes(':') || ROLLING.has(ecosystem);
+  if (needs && (!told || schemeOf(ecosystem) !== scheme)) return 'unknown-release';
   const source = needs ? sourceOf(software, scheme) : { name: software.name, version: software.version };
   if (source.version === '' || source.version.length > VERSION_CHARS_MAX) return 'no-version';
   const name = packageName(scheme, source.name);
@@ -128,9 +129,11 @@ function distribution(type: string, vendor: string, qualifiers: URLSearchParams)
   if (!['deb', 'rpm', 'apk'].includes(type)) return {};
   const distro = qualifiers.get('distro');
   const [source, sourceVersion] = (qualifiers.get('upstream') ?? '').split('@', 2);
-  const key = distro === null ? '' : ecosystemKey(/^[0-9]/.test(distro) ? `${vendor}-${distro}` : distro);
+  const rolling = ROLLING.has(vendor.toLowerCase()) ? vendor.toLowerCase() : '';
+  const said = distro === null ? rolling : /^[0-9]/.test(distro) ? `${vendor}-${distro}` : distro;
+  const key = rolling || ecosystemKey(said);
   return {
-    ...(key.includes(':') ? { release: key } : {}),
+    ...(key.includes(':') || ROLLING.has(key) ? { release: key } : {}),
     ...(source ? { source_name: source } : {}),
     ...(sourceVersion ? { source_version: sourceVersion } : {}),
   };

@@ -296,6 +296,14 @@ describe('proof', () => {
     expect(state({ findings: [fixed], others: [{ ...outside, state: 'fixed' }] })).toBe('proven');
     expect(state({ findings: [fixed], others: [{ ...outside, last_seen: time(1) }] })).toBe('proven');
   });
+  test('who looks at what runs says that it was restarted; who does not says nothing', () => {
+    const process = (processesMs: number | null, others: readonly Finding[] = []) =>
+      proofOf({ claimedMs: NOW + 4 * HOUR, findings: [fixed], others, inventoryMs: null, processesMs }).signals.find(
+        (one) => one.signal === 'process',
+      )?.agrees;
+    expect([process(null), process(NOW + 3 * HOUR), process(NOW + 5 * HOUR)]).toEqual([null, null, true]);
+    expect(process(NOW + 5 * HOUR, [restart])).toBe(false);
+  });
 });
 
 test('time to remediate by severity, exposure, department, month; deadlines kept and missed', () => {

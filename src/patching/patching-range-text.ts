@@ -133,11 +133,11 @@ function bracketRange(scheme: VersionScheme, text: string): VersionRange | null 
 function readAlternative(scheme: VersionScheme, text: string): Constraint[] | null {
   if (text === '*' || text === '' || text === 'x') return [];
   const hyphen = text.split(/\s+-\s+/);
-  if (hyphen.length === 2)
-    return [
-      { operator: '>=', version: hyphen[0] as string },
-      { operator: '<=', version: hyphen[1] as string },
-    ];
+  if (hyphen.length === 2) {
+    const from = expand(scheme, '>=', hyphen[0] as string);
+    const to = expand(scheme, '<=', hyphen[1] as string);
+    return from === null || to === null ? null : [...from, ...to];
+  }
   const found: Constraint[] = [];
   const pieces = text.replace(/([<>=!~^]+)\s+/g, '$1').split(/[\s,]+/);
   for (const piece of pieces) {
@@ -167,12 +167,12 @@ function expand(scheme: VersionScheme, operator: string, version: string): Const
   if (version.length > VERSION_CHARS_MAX) return null;
   const numbers = version.replace(/^v/, '').split(/[-+]/, 1)[0]?.split('.') ?? [];
   const wild = numbers.findIndex((part) => part === '*' || part === 'x' || part === 'X');
-  if (wild === 0) return [];
-  if (wild > 0) {
-    const base = numbers.slice(0, wild);
-    if (!['', '=', '==', '~', '^'].includes(operator)) return null;
-    return between(scheme, base.join('.'), operator === '^' ? caret(base) : base.length - 1, base);
-  }
+  // Nothing is before or after every version.
+  if (wild === 0) return operator === '<' || operator === '>' ? [{ operator: '<', version: '0.0.0-0' }] : [];
+  if (wild > 0) return wildcard(scheme, operator, numbers.slice(0, wild));
+  // npm reads "<=2" as "<=2.x.x", and ">2" as what comes after all of 2.
+  const partial = scheme === 'semver' && numbers.length < 3 && numbers.every((part) => /^[0-9]{1,15}$/.test(part));
+  if (partial && operator !== '~>') return wildcard(scheme, operator, numbers);
   if (operator === '^') return between(scheme, version, caret(numbers), numbers);
   if (operator === '~')
     return between(
@@ -184,6 +184,31 @@ function expand(scheme: VersionScheme, operator: string, version: string): Const
   if (operator === '~>' || operator === '~=') return between(scheme, version, Math.max(0, numbers.length - 2), numbers);
   const simple = Object.hasOwn(SIMPLE, operator) ? SIMPLE[operator] : undefined;
   return simple === undefined ? null : [{ operator: simple, version }];
+}
+
+/** A line of versions ("1.2.x") with an operator before it. */
+function wildcard(scheme: VersionScheme, operator: string, base: readonly string[]): Constraint[] | null {
+  const last = base.length - 1;
+  // PEP 440 and Composer count the pre-releases of the first version to the line.
+  const begin = scheme === 'pypi' || scheme === 'composer' ? (FIRST_PRE[scheme] ?? '') : '';
+  if (['', '=', '==', '~'].includes(operator)) return between(scheme, `${base.join('.')}${begin}`, last, base);
+  if (operator === '^') return between(scheme, base.join('.'), caret(base), base);
+  // The line itself, from its first version to before the first of the next one.
+  const [first, next] = between(scheme, base.join('.'), last, base) ?? [];
+  if (first === undefined || next === undefined) return null;
+  if (operator === '>=') return [first];
+  if (operator === '<=') return [next];
+  const pre = FIRST_PRE[scheme] ?? '';
+  const whole = next.version.slice(0, pre === '' ? undefined : -pre.length);
+  if (operator === '>') return [{ operator: '>=', version: whole }];
+  return operator === '<' ? [{ operator: '<', version: `${full(scheme, base)}${pre}` }] : null;
+}
+
+/** "1.2" as "1.2.0" where the scheme has three numbers. */
+function full(scheme: VersionScheme, base: readonly string[]): string {
+  const numbers = [...base];
+  while (numbers.length < 3 && !['pypi', 'gem', 'composer'].includes(scheme)) numbers.push('0');
+  return numbers.join('.');
 }
 
 function caret(numbers: readonly string[]): number {
@@ -203,11 +228,10 @@ const FIRST_PRE: Partial<Record<VersionScheme, string>> = {
 function between(scheme: VersionScheme, from: string, place: number, numbers: readonly string[]): Constraint[] | null {
   const number = numbers[place];
   if (number === undefined || !/^[0-9]{1,15}$/.test(number)) return null;
-  const next = [...numbers.slice(0, place), String(Number(number) + 1)];
-  while (next.length < 3 && !['pypi', 'gem', 'composer'].includes(scheme)) next.push('0');
+  const next = full(scheme, [...numbers.slice(0, place), String(Number(number) + 1)]);
   return [
     { operator: '>=', version: from },
-    { operator: '<', version: `${next.join('.')}${FIRST_PRE[scheme] ?? ''}` },
+    { operator: '<', version: `${next}${FIRST_PRE[scheme] ?? ''}` },
   ];
 }
 

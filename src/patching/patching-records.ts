@@ -79,6 +79,8 @@ export interface AssetSummary {
   readonly release?: string | undefined;
   readonly kernel?: string | undefined;
   readonly newest_ms: number;
+  /** When an inventory last said which old code still runs; absent: none says it. */
+  readonly processes_ms?: number | undefined;
   readonly judged_at: string;
   readonly sources: readonly { readonly source: string; readonly format: string; readonly at: string }[];
   readonly judged: number;

@@ -273,6 +273,8 @@ export function createPatchingService(o: {
       release,
       kernel,
       newest_ms: whole.newestMs,
+      processes_ms:
+        all.filter((part) => part.facts.oldCode).reduce((at, part) => Math.max(at, part.atMs), 0) || undefined,
       judged_at: at,
       sources: all.map(({ source, format, atMs }) => ({ source, format, at: rfc3339(atMs) })),
       judged: result.judged,

@@ -25,7 +25,7 @@ export interface AuditDeps {
   readonly openStore: (dataDir: string) => Promise<Store>;
   readonly clock: Clock;
   /** Adds what the installation itself knows. */
-  readonly join: (input: AuditInput, store: Store, dataDir: string) => Promise<void>;
+  readonly join: (input: AuditInput, store: Store, dataDir: string, exercise: boolean) => Promise<void>;
 }
 
 interface Options {
@@ -76,19 +76,31 @@ async function audit(files: readonly string[], o: Options, terminal: Terminal, d
   if (o.ldap !== undefined) await readLive(o, input);
   for (const [what, count] of input.faults) terminal.say(`Not read: ${what}${count > 1 ? ` (${count}×)` : ''}`);
   const store = o.data === undefined ? null : await deps.openStore(o.data);
-  if (store !== null && o.data !== undefined) await deps.join(input, store, o.data);
+  if (store !== null && o.data !== undefined) await deps.join(input, store, o.data, o.exercise === true);
   if (input.accounts.length === 0)
     throw new AsepsisError('INPUT_UNREADABLE', 'No account was found in any of the exports.');
   const nowMs = deps.clock.now();
   const verdicts = judge(input, { nowMs, ...(o.external && { external: o.external }) });
   const seen = observations(verdicts, nowMs);
   const findings =
-    store === null
-      ? seen.map((one) => passing(one, nowMs))
-      : await keepAudit(store, verdicts, seen, { nowMs, exercise: o.exercise === true }).finally(() => store.close());
+    store === null ? seen.map((one) => passing(one, nowMs)) : await kept(store, verdicts, seen, o, nowMs);
   print(o, terminal, verdicts, findings);
   summary(verdicts, terminal);
   return findings.some((one) => one.state === 'open') ? EXIT.findings : EXIT.clean;
+}
+
+async function kept(
+  store: Store,
+  verdicts: readonly Verdict[],
+  seen: ReturnType<typeof observations>,
+  o: Options,
+  nowMs: number,
+): Promise<readonly Finding[]> {
+  try {
+    return await keepAudit(store, verdicts, seen, { nowMs, exercise: o.exercise === true });
+  } finally {
+    await store.close();
+  }
 }
 
 function print(o: Options, terminal: Terminal, verdicts: readonly Verdict[], findings: readonly Finding[]) {

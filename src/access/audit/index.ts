@@ -2,4 +2,5 @@
 
 export { type AuditDeps, auditCommands } from './audit-commands.ts';
 export { takeExports } from './audit-keep.ts';
-export { type AuditInput, account } from './audit-record.ts';
+export { seenEvent } from './audit-read.ts';
+export { type AuditInput, account, fault } from './audit-record.ts';

@@ -64,6 +64,8 @@ function configFault(config: GatewayConfig): string | null {
     const fault = appFault(app, config);
     if (fault !== null) return `${app.name}: ${fault}`;
   }
+  if (config.passkeys.allowed_aaguids.length > 0 && config.passkeys.attestation !== 'direct')
+    return 'passkeys: allowed_aaguids needs "attestation: direct", otherwise a device only says what it is';
   for (const name of config.workstations.networks)
     if (!(name in config.networks)) return `workstations: network ${name} is not defined`;
   return null;

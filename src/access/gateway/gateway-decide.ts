@@ -2,7 +2,15 @@
 
 import type { Gateway } from './gateway-core.ts';
 import { cookie } from './gateway-http.ts';
-import { headerKey, isOverride, overridesMethod, readMethod, readTarget, type Target } from './gateway-path.ts';
+import {
+  headerKey,
+  isOddName,
+  isOverride,
+  overridesMethod,
+  readMethod,
+  readTarget,
+  type Target,
+} from './gateway-path.ts';
 import type { App, Need } from './gateway-policy.ts';
 import type { GatewaySession } from './gateway-session-record.ts';
 
@@ -120,12 +128,12 @@ export function decide(gateway: Gateway, question: Question): Verdict {
   if ('refused' in target) return refused(400, target.refused, app);
   for (let i = 0; i < question.rawHeaders.length; i += 2) {
     const name = question.rawHeaders[i] as string;
-    const first = name.charCodeAt(0) | 32;
-    // All that is refused begins with an x or holds an underscore; most headers do neither.
-    if (first !== 0x78 && !name.includes('_')) continue;
+    const odd = isOddName(name);
+    // All that is refused begins with an x or has an odd name; most headers do neither.
+    if ((name.charCodeAt(0) | 32) !== 0x78 && !odd) continue;
     if (isOverride(name) && REFUSED_OVERRIDES.has(headerKey(name))) return refused(400, 'override', app);
     // Who only answers a question cannot strip: `X-Asepsis_User` is `X-Asepsis-User` to CGI and WSGI, and nobody's honest header.
-    if (question.forwarded && name.includes('_') && claimsIdentity(name, app)) return refused(400, 'underscore', app);
+    if (question.forwarded && odd && claimsIdentity(name, app)) return refused(400, 'underscore', app);
   }
   if (overridesMethod(target.query)) return refused(400, 'override', app);
   if (question.address === null) return refused(403, 'address', app);

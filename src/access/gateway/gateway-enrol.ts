@@ -150,6 +150,7 @@ export async function enrolKey(visit: Visit): Promise<void> {
     name: 'Key',
     challenge: open.doc.challenge,
     response,
+    nowMs: gateway.clock.now(),
   });
   if (!made.ok) return factorPage(visit, 400, made.why === 'model' ? texts.enrolWrongModel : texts.wrongKey);
   finish(visit, open, 'passkey', () => gateway.accounts.addPasskey(made.key));

@@ -10,6 +10,7 @@ import {
 } from '@simplewebauthn/server';
 import { Secret, TOTP } from 'otpauth';
 import type { Accounts, Passkey } from './gateway-accounts.ts';
+import { modelAllowed } from './gateway-attestation.ts';
 import type { GatewayConfig } from './gateway-schema.ts';
 
 const STEP_SEC = 30;
@@ -86,7 +87,7 @@ export type Registered = { ok: true; key: Passkey } | { ok: false; why: 'wrong' 
 export async function registeredPasskey(
   party: Party,
   config: GatewayConfig,
-  input: { account: string; name: string; challenge: string; response: object },
+  input: { account: string; name: string; challenge: string; response: object; nowMs: number },
 ): Promise<Registered> {
   const result = await verifyRegistrationResponse({
     response: input.response as RegistrationResponseJSON,
@@ -97,11 +98,8 @@ export async function registeredPasskey(
     supportedAlgorithmIDs: ALGORITHMS,
   }).catch(() => null);
   if (result === null || !result.verified) return { ok: false, why: 'wrong' };
-  const { credential, credentialBackedUp, aaguid, fmt } = result.registrationInfo;
-  const { allowed_aaguids: allowed, attestation } = config.passkeys;
-  // Without an attestation the model is only what the device says of itself, so a list of models needs one.
-  if (allowed.length > 0 && (!allowed.includes(aaguid) || (attestation === 'direct' && fmt === 'none')))
-    return { ok: false, why: 'model' };
+  const { credential, credentialBackedUp, aaguid, attestationObject } = result.registrationInfo;
+  if (!modelAllowed(config.passkeys, { aaguid, attestationObject }, input.nowMs)) return { ok: false, why: 'model' };
   return {
     ok: true,
     key: {

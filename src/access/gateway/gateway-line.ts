@@ -53,9 +53,14 @@ export interface Lines {
 export function openLines(): Lines {
   const pools = new Map<string, Pool>();
   const all = new Set<Line>();
+  // A URL makes its origin anew each time, and the same few are asked for.
+  const byUrl = new WeakMap<URL, Pool>();
   const poolOf = (upstream: URL): Pool => {
+    const held = byUrl.get(upstream);
+    if (held !== undefined) return held;
     const pool = pools.get(upstream.origin) ?? { idle: [], waiting: [], open: 0 };
-    if (pool.open === 0) pools.set(upstream.origin, pool);
+    pools.set(upstream.origin, pool);
+    byUrl.set(upstream, pool);
     return pool;
   };
   const use = (line: Line, exchange: Exchange) => {
@@ -78,7 +83,7 @@ export function openLines(): Lines {
   const sweep = setInterval(() => {
     const old = performance.now() - IDLE_MS;
     for (const pool of pools.values())
-      for (const { line, sinceMs } of [...pool.idle]) if (sinceMs < old) line.socket.destroy();
+      for (const { line, sinceMs } of pool.idle) if (sinceMs < old) line.socket.destroy();
   }, IDLE_MS / 6);
   sweep.unref();
   return {

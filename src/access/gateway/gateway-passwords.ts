@@ -1,9 +1,10 @@
 /** Local passwords: what is accepted, argon2id off the event loop, and the breached list on this disk. */
 
 import { hash as digest, randomBytes } from 'node:crypto';
-import { type FileHandle, open } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { access, type FileHandle, open } from 'node:fs/promises';
 import { hash, verify } from '@node-rs/argon2';
-import { createSlots, isCommonPassword } from '../../core/index.ts';
+import { AsepsisError, createSlots, isCommonPassword } from '../../core/index.ts';
 
 const PASSWORD_CHARS_MAX = 256;
 /** OWASP's password storage cheat sheet: 19 MiB, two passes, one lane; `algorithm: 2` is argon2id. */
@@ -26,6 +27,10 @@ export interface Passwords {
 const plain = (password: string): string => password.normalize('NFKC');
 
 export async function openPasswords(o: { min_chars: number; breached_file?: string }): Promise<Passwords> {
+  if (o.breached_file !== undefined)
+    await access(o.breached_file, constants.R_OK).catch((error: unknown) => {
+      throw new AsepsisError('CONFIG_INVALID', `passwords.breached_file: ${(error as Error).message}.`);
+    });
   const dummy = await hash(randomBytes(32).toString('hex'), ARGON2);
   const slot = createSlots({
     parallelMax: PARALLEL_MAX,
@@ -51,7 +56,9 @@ export async function openPasswords(o: { min_chars: number; breached_file?: stri
         .filter((word) => word.length >= 4);
       if (words.some((word) => lower.includes(word) && lower.length - word.length < o.min_chars)) return 'own';
       if (isCommonPassword(lower)) return 'common';
-      if (o.breached_file !== undefined && (await isBreached(o.breached_file, password))) return 'breached';
+      // A disk that fails under a running gateway keeps nobody from enrolling: the other rules still hold.
+      if (o.breached_file !== undefined && (await isBreached(o.breached_file, password).catch(() => false)))
+        return 'breached';
       return null;
     },
   };

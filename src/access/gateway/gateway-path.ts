@@ -9,7 +9,7 @@ const METHODS_REFUSED = new Set(['CONNECT', 'TRACE', 'TRACK']);
 export interface Target {
   /** Decoded once, starting with `/`, without `//`, `.`, `..`, `;`, backslashes or control characters. */
   readonly path: string;
-  /** `path` in lower case: many applications read paths without regard to case. */
+  /** `path` as the most lenient application could read it ({@link foldPath}); restrictions are held against this. */
   readonly folded: string;
   /** As it was written, from `?` on; empty when there is none. */
   readonly query: string;
@@ -32,11 +32,33 @@ export function readTarget(raw: string): Target | Refusal {
   const written = mark < 0 ? raw : raw.slice(0, mark);
   const query = mark < 0 ? '' : raw.slice(mark);
   const path = decodePath(written);
-  return typeof path === 'string' ? { path, folded: path.toLowerCase(), query } : path;
+  if (typeof path !== 'string') return path;
+  const folded = foldPath(path);
+  // What shows only when folded: `admin.` with something invisible behind it, spaces of another width.
+  if (folded !== path.toLowerCase() && /[. ](?:\/|$)/.test(folded)) return { refused: 'path-dots' };
+  return { path, folded, query };
+}
+
+/**
+ * Without regard to case, width and what is invisible: file systems and frameworks take `Admin`, `ａｄｍｉｎ`, `adm\u0131n` and
+ * `ad\u00admin` for `admin` (UAX #15, UAX #31 section 2.3; CVE-2014-9390 for what follows).
+ */
+export function foldPath(path: string): string {
+  if (!/[^\x20-\x7e]/.test(path)) return path.toLowerCase();
+  const once = path
+    .normalize('NFKC')
+    .replace(/\p{Default_Ignorable_Code_Point}/gu, '')
+    .toLowerCase()
+    .toUpperCase()
+    .toLowerCase();
+  // Changing the case can leave letters and marks apart that belong together.
+  return once.normalize('NFKC').replaceAll('i\u0307', 'i');
 }
 
 function decodePath(written: string): string | Refusal {
   if (/["<>^`{|}]/.test(written)) return { refused: 'path-character' };
+  // `admin:$DATA` and `admin::$INDEX_ALLOCATION` are `admin` to servers on NTFS.
+  if (/(?::|%3a)(?:\$|%24)/i.test(written)) return { refused: 'path-stream' };
   if (written.includes(';')) return { refused: 'path-parameter' };
   if (written.includes('//')) return { refused: 'path-empty-segment' };
   const simple = !written.includes('%');
@@ -105,13 +127,27 @@ const OVERRIDES = [
 ];
 const OVERRIDE_SET: ReadonlySet<string> = new Set(OVERRIDES);
 
-/** The one spelling of a header's name: CGI and WSGI make `_` of `-`, so both are the same name to an application. */
-export const headerKey = (name: string): string => name.toLowerCase().replaceAll('_', '-');
+/**
+ * The one spelling of a header's name. CGI and WSGI make `_` of `-`; lighttpd and older Apache make it of everything that is
+ * no letter or digit (RFC 3875 section 4.1.18 leaves it open), so `X.Asepsis.User` is `X-Asepsis-User` to an application.
+ */
+export const headerKey = (name: string): string => name.toLowerCase().replace(/[^a-z0-9]/g, '-');
+/** A name that is not written in letters, digits and hyphens: no honest header of today. */
+export const isOddName = (name: string): boolean => /[^A-Za-z0-9-]/.test(name);
 
 /** True for a header that asks for another method, path or host (in any spelling). */
 export const isOverride = (name: string): boolean => OVERRIDE_SET.has(headerKey(name));
 
-/** `_method` in the query is read by several frameworks as the method. */
+/** Several frameworks read the method from a field of the query. */
+const METHOD_FIELDS = new Set([
+  '_method',
+  'x-http-method-override',
+  'x-http-method',
+  'x-method-override',
+  '_httpmethod',
+]);
 export function overridesMethod(query: string): boolean {
-  return /[?&](?:_|%5f)method=/i.test(query);
+  if (!/method|%/i.test(query)) return false;
+  for (const name of new URLSearchParams(query).keys()) if (METHOD_FIELDS.has(name.toLowerCase())) return true;
+  return false;
 }

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { addressKey, clientAddress, networkSet, readAddress } from './gateway-address.ts';
 import { parseGatewayConfig } from './gateway-config.ts';
-import { headerKey, readHost, readTarget, type Target } from './gateway-path.ts';
+import { foldPath, headerKey, readHost, readTarget, type Target } from './gateway-path.ts';
 import { compilePolicy } from './gateway-policy.ts';
 import { proxyConfig } from './gateway-proxy-config.ts';
 
@@ -195,6 +195,17 @@ test('Traefik’s and Envoy’s configuration is YAML that asks about every path
     http_service: { path_prefix: '/.asepsis/envoy' },
   });
   expect(manager.common_http_protocol_options.headers_with_underscores_action).toBe('REJECT_REQUEST');
+  // Every name that a route or router uses is defined: what these programs would refuse to start with.
+  const { routers, middlewares, services } = traefik.http;
+  for (const router of Object.values<{ service: string; middlewares?: string[] }>(routers)) {
+    expect(services).toHaveProperty(router.service);
+    for (const name of router.middlewares ?? []) expect(middlewares).toHaveProperty(name);
+  }
+  const clusters = envoy.static_resources.clusters.map((one: { name: string }) => one.name);
+  for (const host of manager.route_config.virtual_hosts)
+    for (const route of host.routes)
+      if (route.direct_response === undefined) expect(clusters).toContain(route.route.cluster);
+  expect(clusters).toContain(manager.http_filters[0].typed_config.http_service.server_uri.cluster);
   expect(envoy.static_resources.clusters.map((one: { name: string }) => one.name)).toEqual([
     'asepsis_access',
     'app_notes',
@@ -214,4 +225,29 @@ test('what restricts a script restricts it with a path behind it; what opens one
   expect(ask(app, '/public.php/x', null)).toBe('sign-in');
   // A name without an ending is no script: the rule says what it says.
   expect(ask(app, '/orders/7', subject([]))).toBe('allow');
+});
+
+test('restrictions are held against the most lenient reading; folding twice changes nothing', () => {
+  const app = policy([{ paths: ['/Straße/**', '/admin/**'], groups: ['it'] }]);
+  for (const path of [
+    '/STRASSE/x',
+    '/stra%C3%9Fe/x',
+    '/%EF%BD%81dmin/x',
+    '/adm%C4%B1n',
+    '/adm%C4%B0n',
+    '/ad%C2%ADmin/x',
+  ])
+    expect(ask(app, path, subject([]))).toBe('deny');
+  // Honest names in other scripts stay what they are, with joiners and all.
+  expect(ask(app, '/%D9%86%D8%A7%D9%85%E2%80%8C%D9%87%D8%A7/1', subject([]))).toBe('allow');
+  // What is one letter to an application without regard to case is one here, over every letter there is.
+  const wrong: string[] = [];
+  for (let code = 0x20; code < 0x20000; code++) {
+    if (code >= 0xd800 && code <= 0xdfff) continue;
+    const text = `a${String.fromCodePoint(code)}b`;
+    const folded = foldPath(text);
+    const others = [folded, text.toUpperCase(), text.toLowerCase(), text.normalize('NFKC'), text.normalize('NFD')];
+    if (others.some((one) => foldPath(one) !== folded)) wrong.push(code.toString(16));
+  }
+  expect(wrong).toEqual([]);
 });

@@ -1,7 +1,7 @@
 /** Who may do what: rules as data, compiled once. The first rule that a request falls under decides; nothing else is asked. */
 
 import { type NetworkSet, networkSet } from './gateway-address.ts';
-import type { Target } from './gateway-path.ts';
+import { foldPath, type Target } from './gateway-path.ts';
 import { type AppConfig, type GatewayConfig, type RuleConfig, STRENGTHS, type StrengthName } from './gateway-schema.ts';
 
 /** 0 nobody, 1 one factor, 2 two, 3 two of which phishing cannot take any. */
@@ -120,7 +120,7 @@ const firstSegment = (path: string): string => {
 /** The rules that a path can fall under at all, in their order, by its first segment: hundreds of rules cost one look-up. */
 function bySegment(configs: readonly RuleConfig[], rules: readonly Rule[]): (target: Target) => readonly Rule[] {
   const keys = configs.map((rule) => {
-    const segments = rule.paths?.map((path) => firstSegment(path.replace(/\/\*\*$/, '/').toLowerCase()));
+    const segments = rule.paths?.map((path) => firstSegment(foldPath(path.replace(/\/\*\*$/, '/'))));
     return segments === undefined || segments.some((one) => one === '*' || one === '') ? null : new Set(segments);
   });
   const pick = (segment: string | null) =>
@@ -151,7 +151,7 @@ function compileRule(rule: RuleConfig, index: number, appNeed: Need, networks: R
 const SCRIPT = /\.[a-z0-9]{1,8}$/;
 
 function pathMatcher(pattern: string, exact: boolean): PathMatcher {
-  const fold = exact ? pattern : pattern.toLowerCase();
+  const fold = exact ? pattern : foldPath(pattern);
   const pathOf = exact ? (target: Target) => target.path : (target: Target) => target.folded;
   if (fold === '/**') return () => true;
   const whole = fold.endsWith('/**');

@@ -225,12 +225,12 @@ ${services.join('\n')}
 }
 
 function haproxy(config: GatewayConfig, o: ProxyOptions): string {
-  const cleanAll = `    http-request del-header (?i)^x[-_]asepsis[-_] -m reg
-    http-request del-header (?i)^x[-_]forwarded[-_] -m reg
+  const cleanAll = `    http-request del-header (?i)^x[^a-z0-9]asepsis[^a-z0-9] -m reg
+    http-request del-header (?i)^x[^a-z0-9]forwarded[^a-z0-9] -m reg
 ${STRIPPED.filter((name) => !/^x-(?:asepsis|forwarded)-/i.test(name))
   .concat(config.apps.map((app) => app.user_header))
   .filter((name, at, all) => all.indexOf(name) === at && !/^x-asepsis-/i.test(name))
-  .map((name) => `    http-request del-header (?i)^${name.toLowerCase().replaceAll('-', '[-_]')}$ -m reg`)
+  .map((name) => `    http-request del-header (?i)^${name.toLowerCase().replaceAll('-', '[^a-z0-9]')}$ -m reg`)
   .join('\n')}`;
   const guard = 'is_app !is_own';
   return `# Made by "asepsis access proxy-config haproxy"; the Lua file beside it comes from "proxy-config haproxy-lua".
@@ -281,7 +281,7 @@ ${config.apps.map((app) => `backend app_${app.name}\n    mode http\n    server a
 const HAPROXY_LUA = `-- Made by "asepsis access proxy-config haproxy-lua".
 local gateway = os.getenv("ASEPSIS_GATEWAY") or "127.0.0.1:8430"
 local copied = { "cookie", "user-agent", "accept", "sec-fetch-mode", "x-requested-with", "origin", "upgrade",
-  "x-http-method-override", "x-http-method", "x-method-override", "x-original-url", "x-rewrite-url" }
+  "sec-websocket-key", "sec-websocket-version", "x-http-method-override", "x-http-method", "x-method-override", "x-original-url", "x-rewrite-url" }
 
 core.register_action("asepsis_verify", { "http-req" }, function(txn)
   txn:set_var("txn.asepsis_status", 403)
@@ -316,9 +316,7 @@ core.register_action("asepsis_verify", { "http-req" }, function(txn)
     txn:set_var("txn.asepsis_cookie", first("set-cookie"))
   end
   for name, values in pairs(got) do
-    if string.sub(name, 1, 10) == "x-asepsis-" or name == "remote-user" then
-      txn:set_var("txn." .. string.gsub(name, "-", "_"), values[0])
-    end
+    txn:set_var("txn." .. string.gsub(name, "-", "_"), values[0])
   end
 end, 0)
 `;

@@ -166,6 +166,8 @@ export const GatewaySchema = Type.Object(
         maxItems: 512,
         default: [],
       }),
+      /** The makers' root certificates (PEM): without them a device's certificate is only looked at, not verified. */
+      attestation_roots_file: optional(text(4096)),
     }),
     passwords: section({
       min_chars: Type.Integer({ minimum: 8, maximum: 64, default: 8 }),

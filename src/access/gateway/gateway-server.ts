@@ -167,6 +167,8 @@ export async function listen(gateway: Gateway, log: (entry: object, message: str
           handle as never,
         )
       : createServer(options, handle);
+  // Beyond a limit Node leaves headers out in silence: what is not seen cannot be refused. Their bytes are limited.
+  (server as Server).maxHeadersCount = 0;
   const sockets = new Set<Duplex>();
   const front = putInFront(gateway, server as Server);
   (server as Server).on('connection', (socket) => {

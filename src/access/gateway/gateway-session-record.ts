@@ -20,6 +20,8 @@ export interface GatewaySession {
   factorMs: number;
   readonly createdMs: number;
   lastSeenMs: number;
+  /** What of it the file knows. */
+  keptSeenMs: number;
   readonly expiresMs: number;
   readonly idleMs: number;
   readonly agent: string;
@@ -50,7 +52,7 @@ export const fresh = (factors: readonly SessionFactor[]): number =>
 export function sessionOf(row: Row): GatewaySession {
   const doc = JSON.parse(row.doc as string) as Omit<
     GatewaySession,
-    'id' | 'groups' | 'lastSeenMs' | 'factorMs' | 'issued'
+    'id' | 'groups' | 'lastSeenMs' | 'keptSeenMs' | 'factorMs' | 'issued'
   > & {
     groups: string[];
   };
@@ -66,6 +68,7 @@ export function sessionOf(row: Row): GatewaySession {
     factorMs: fresh(doc.factors),
     createdMs: doc.createdMs,
     lastSeenMs: row.last_seen as number,
+    keptSeenMs: row.last_seen as number,
     expiresMs: doc.expiresMs,
     idleMs: doc.idleMs,
     agent: once(doc.agent),
@@ -105,6 +108,6 @@ export function groupsOf(groups: readonly string[]): ReadonlySet<string> {
 
 export function docOf(session: GatewaySession): string {
   const doc: Record<string, unknown> = { ...session, groups: [...session.groups] };
-  for (const name of ['id', 'lastSeenMs', 'factorMs', 'issued']) delete doc[name];
+  for (const name of ['id', 'lastSeenMs', 'keptSeenMs', 'factorMs', 'issued']) delete doc[name];
   return JSON.stringify(doc);
 }

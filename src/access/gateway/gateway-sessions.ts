@@ -22,6 +22,9 @@ const PER_ACCOUNT_MAX = 20;
 /** How often changes by other processes are looked for: well inside the second that ending may take. */
 const WATCH_MS = 200;
 const FLUSH_MS = 5000;
+const FLUSH_SLICE = 400;
+const KEPT_OF_SILENCE = 60;
+const FLUSH_PAUSE_MS = 20;
 const CHANGES_KEPT_MS = 3_600_000;
 /** Tokens held in memory; the rest is read again from the file. */
 const CACHED_MAX = 250_000;
@@ -107,19 +110,46 @@ export function openSessions(db: Db, clock: Clock) {
     }
     if (over.size > 0) closed(over);
   };
-  const flush = () => {
-    if (dirty.size > 0) {
-      db.atomic(() => {
-        for (const session of dirty)
-          db.run('UPDATE sessions SET last_seen = max(last_seen, ?) WHERE id = ?', session.lastSeenMs, session.id);
-      });
-      dirty.clear();
-    }
+  let stopped = false;
+  let slicing = false;
+  /** Writes when some sessions were last seen. */
+  const flushSome = (most: number): void => {
+    if (dirty.size === 0) return;
+    db.atomic(() => {
+      let left = most;
+      for (const session of dirty) {
+        if (left-- === 0) break;
+        dirty.delete(session);
+        db.run('UPDATE sessions SET last_seen = max(last_seen, ?) WHERE id = ?', session.lastSeenMs, session.id);
+      }
+    });
+  };
+  const tidy = () => {
     db.run('DELETE FROM changes WHERE at < ?', clock.now() - CHANGES_KEPT_MS);
     db.run('DELETE FROM sessions WHERE expires < ?', clock.now());
   };
+  const flush = () => {
+    flushSome(Number.POSITIVE_INFINITY);
+    tidy();
+  };
+  /** In slices, with requests answered between them: tens of thousands at once would keep everybody waiting. */
+  const flushInSlices = (left: number): void => {
+    if (stopped) return;
+    slicing = left > FLUSH_SLICE;
+    try {
+      flushSome(FLUSH_SLICE);
+      if (!slicing) tidy();
+    } catch {
+      // A file that another process holds for long, or a full disk: what is not written is seen again soon.
+      slicing = false;
+      return;
+    }
+    if (slicing) setTimeout(flushInSlices, FLUSH_PAUSE_MS, left - FLUSH_SLICE).unref();
+  };
   const watcher = setInterval(watch, WATCH_MS);
-  const flusher = setInterval(flush, FLUSH_MS);
+  const flusher = setInterval(() => {
+    if (!slicing) flushInSlices(dirty.size);
+  }, FLUSH_MS);
   watcher.unref();
   flusher.unref();
 
@@ -179,6 +209,7 @@ export function openSessions(db: Db, clock: Clock) {
         factorMs: fresh(o.factors),
         createdMs: now,
         lastSeenMs: now,
+        keptSeenMs: now,
         expiresMs: now + o.lifeMs,
         idleMs: o.idleMs,
         agent: agentKey(o.agent),
@@ -240,7 +271,11 @@ export function openSessions(db: Db, clock: Clock) {
       if (session.locked) return { ok: false, why: 'locked' };
       if (seen && now !== session.lastSeenMs) {
         session.lastSeenMs = now;
-        dirty.add(session);
+        // The file may be a sixtieth of the silence behind; a write for each request would cost more than the request.
+        if (now - session.keptSeenMs >= silence / KEPT_OF_SILENCE) {
+          session.keptSeenMs = now;
+          dirty.add(session);
+        }
       }
       return { ok: true, session };
     },
@@ -318,12 +353,18 @@ export function openSessions(db: Db, clock: Clock) {
           clock.now(),
           limit,
         )
-        .map(sessionOf);
+        .map((row) => {
+          const session = sessionOf(row);
+          session.lastSeenMs = Math.max(session.lastSeenMs, live.get(session.id)?.lastSeenMs ?? 0);
+          return session;
+        });
     },
     count: () => Number(db.get('SELECT count(*) AS n FROM sessions WHERE expires > ?', clock.now())?.n),
     close(): void {
       clearInterval(watcher);
       clearInterval(flusher);
+      stopped = true;
+      for (const session of live.values()) if (session.lastSeenMs > session.keptSeenMs) dirty.add(session);
       flush();
     },
   };

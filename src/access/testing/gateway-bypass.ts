@@ -69,6 +69,27 @@ const PATHS = [
   '/admin',
   '/admin/',
   '/admin//x',
+  // Letters that fold to others: full width, dotless and dotted i, a soft hyphen, a zero-width space, invisible and a dot.
+  '/%ef%bd%81%ef%bd%84%ef%bd%8d%ef%bd%89%ef%bd%8e/x',
+  '/adm%c4%b1n/x',
+  '/adm%c4%b0n/x',
+  '/ad%c2%admin/x',
+  '/admin%e2%80%8b/x',
+  '/admin.%e2%80%8b/x',
+  '/admin%c2%a0/x',
+  '/%f0%9d%90%9adm%e2%85%b0n/x',
+  // Streams of NTFS, short names, drive letters.
+  '/admin::$INDEX_ALLOCATION/x',
+  '/admin:$i30:$INDEX_ALLOCATION/x',
+  '/admin%3a%3a%24DATA/x',
+  '/public/info::$DATA/../../admin/x',
+  // Matrix parameters and encodings of encodings once more, in the places where servers differ.
+  '/admin%3bjsessionid=1/x',
+  '/%u002e%u002e/admin/x',
+  '/%61%64%6d%69%6e/x',
+  '/public/info%2e%2e%2f%2e%2e%2fadmin/x',
+  '/.%00./admin/x',
+  '/admin/%2e/x',
 ];
 
 const one = (name: string, as: As, ...requests: string[]): Bypass => ({ name, as, requests });
@@ -329,6 +350,104 @@ export const BYPASSES: readonly Bypass[] = [
       'FFFFFFFFFFFFFFFFF\r\nhello\r\n0\r\n\r\n',
       '5 \r\nhello\r\n0\r\n\r\n',
     ].map((body) => post('/public/info', `${body}${SMUGGLED}`, 'Transfer-Encoding: chunked')),
+  ),
+  one(
+    'hop-by-hop: Connection names what frames or protects the request',
+    'nobody',
+    post('/public/info', SMUGGLED, `Content-Length: ${SMUGGLED.length}`, 'Connection: close, Content-Length'),
+    post('/public/info', `0\r\n\r\n${SMUGGLED}`, 'Transfer-Encoding: chunked', 'Connection: Transfer-Encoding'),
+    get('/secret', 'Connection: Host, X-Forwarded-For, X-Forwarded-Proto'),
+  ),
+  one(
+    'hop-by-hop: identity beside it',
+    'anna',
+    get('/mine', 'Connection: keep-alive, X-Asepsis-Jwt, X-Forwarded-Host', 'X-Asepsis-User: root'),
+    get('/mine', 'Keep-Alive: X-Asepsis-User', 'Proxy-Connection: X-Asepsis-User'),
+  ),
+  one(
+    'pipelining: a public request with others behind it',
+    'nobody',
+    get('/public/info') + get('/admin/x') + get('/secret', 'X-Asepsis-User: root'),
+    get('/public/info') + post('/admin/x', 'a', 'Content-Length: 1') + get('/secret'),
+    `${get('/public/info')}GET /secret HTTP/1.1\r\nHost: HOST\r\nX-Asepsis-User: root\r\nContent-Length: 0\r\n\r\n`,
+  ),
+  one(
+    'pipelining beside a session',
+    'anna',
+    get('/mine') + get('/admin/x') + get('/mine'),
+    get('/mine') + post('/admin/x', '', 'Content-Length: 0') + get('/admin'),
+  ),
+  one(
+    'identity by header with other separators',
+    'anna',
+    ...['.', '!', '~', '+', '*', '|', "'", '^', '`'].map((mark) =>
+      get('/mine', `X${mark}Asepsis${mark}User: root`, `X-Asepsis${mark}Groups: admins`, `Remote${mark}User: root`),
+    ),
+  ),
+  one(
+    'override by header with other separators',
+    'nobody',
+    get('/public/info', 'X.HTTP.Method.Override: DELETE'),
+    get('/public/info', 'X.Original.URL: /admin/x'),
+  ),
+  one(
+    'method override in the query',
+    'nobody',
+    ...['_method', '_%6dethod', '%5F%6D%65thod', '_METHOD', 'x-http-method-override', 'X-HTTP-Method'].map((name) =>
+      get(`/public/info?a=1&${name}=DELETE`),
+    ),
+  ),
+  one(
+    'more headers than anybody counts',
+    'nobody',
+    get(
+      '/public/info',
+      ...Array.from({ length: 2100 }, (_, i) => `a${i}: 1`),
+      'X-Original-URL: /admin/x',
+      'X-Asepsis-User: root',
+    ),
+  ),
+  one(
+    'expectations',
+    'nobody',
+    get('/secret', 'Expect: 100-continue'),
+    post('/public/info', SMUGGLED, 'Expect: 100-continue', 'Content-Length: 0'),
+    get('/public/info', 'Expect: x') + SMUGGLED,
+  ),
+  one(
+    'upgrades of other kinds',
+    'nobody',
+    get('/secret', 'Connection: Upgrade', 'Upgrade: websocket, h2c', 'Sec-WebSocket-Version: 13'),
+    get('/secret', 'Connection: Upgrade', 'Upgrade: TLS/1.2'),
+    `GET /live HTTP/1.0\r\nHost: HOST\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nOrigin: http://HOST\r\n\r\n`,
+  ),
+  one(
+    'host override: other spellings',
+    'nobody',
+    ...[
+      'notes.localhost.:8430',
+      'NOTES.localhost:08430',
+      'notes.localhost:+8430',
+      'notes.localhost:8430 ',
+      '[::1]:8430',
+      'notes.localhost:8430:8430',
+      'notes%2elocalhost:8430',
+    ].map((host) => `GET /secret HTTP/1.1\r\nHost: ${host}\r\n\r\n`),
+  ),
+  one(
+    'request line with other blanks',
+    'nobody',
+    'GET\t/secret\tHTTP/1.1\r\nHost: HOST\r\n\r\n',
+    'GET  /secret HTTP/1.1\r\nHost: HOST\r\n\r\n',
+    'GET\v/secret HTTP/1.1\r\nHost: HOST\r\n\r\n',
+    '\r\n\r\nGET /secret HTTP/1.1\r\nHost: HOST\r\n\r\n',
+    'GET /secret HTTP/1.1\0\r\nHost: HOST\r\n\r\n',
+  ),
+  one(
+    'cookies in several headers',
+    'nobody',
+    get('/secret', 'Cookie: asepsis-access=AAAA', `Cookie: asepsis-access=${'B'.repeat(43)}`),
+    get('/secret', `Cookie: $Version=1; asepsis-access="${'B'.repeat(43)}"`),
   ),
   one('smuggling: GET with a body', 'nobody', get('/public/info', `Content-Length: ${SMUGGLED.length}`) + SMUGGLED),
   one(

@@ -13,6 +13,7 @@ const t = texts.patching;
 const TABS = {
   actions: lazy(() => import('../patching-actions.tsx')),
   plans: lazy(() => import('../patching-plans.tsx')),
+  inventories: lazy(() => import('../patching-inventories.tsx')),
   devices: lazy(() => import('../patching-devices.tsx')),
   exceptions: lazy(() => import('../patching-exceptions.tsx')),
   feeds: lazy(() => import('../patching-feeds.tsx')),

@@ -81,7 +81,8 @@ function affectedProducts(value: Json): Map<string, { score: number | null; cves
   const found = new Map<string, { score: number | null; cves: string[] }>();
   for (const one of listAt(value, 'vulnerabilities')) {
     if (!isObject(one) || !isObject(one.product_status)) continue;
-    for (const id of listAt(one.product_status, 'known_affected')) {
+    const { product_status: status } = one;
+    for (const id of ['known_affected', 'first_affected', 'last_affected'].flatMap((key) => listAt(status, key))) {
       if (typeof id !== 'string') continue;
       const entry = found.get(id) ?? { score: null, cves: [] };
       found.set(id, entry);

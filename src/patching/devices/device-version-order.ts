@@ -34,7 +34,7 @@ export const plainVersion = (version: string): string =>
   version
     .toLowerCase()
     .replace(/^(?:v\.?|ver\.?|rel\.?|rev\.?|r(?=[0-9]+\.))(?=[0-9])/, '')
-    .replace(/\.\*$/, '.x')
+    .replace(/(?:\.[x*])+$/, '.x')
     .replace(/[.,:]$/, '')
     .replaceAll('_', '.');
 

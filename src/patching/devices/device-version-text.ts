@@ -159,9 +159,19 @@ function signed(text: string): string {
   return said;
 }
 
+/** Short words before a version that are none of its letters ("AP 3.0" has two). */
+const PLAIN_WORDS = new Set(
+  'to or and as rev ver rel fw sw sp sr hf mr all any the is of are pre not but for was has up at by in on no old new run thru'.split(
+    ' ',
+  ),
+);
+
 /** Words of a version that count to it: "1.1.3 MR Build 11", "1.8.4 Service Pack 01", "4.20 SR1", "2023.3_Build_9342". */
 export function withTails(text: string): string {
   return text
+    .replace(/(?<![a-z0-9.])([a-z]{2,3}) (?=[0-9]{1,4}\.[0-9])/g, (all, word: string) =>
+      PLAIN_WORDS.has(word) ? all : word,
+    )
     .replace(/(?<=[0-9][a-z]?)[\s_]+service pack[\s_]*0*([0-9]+)/g, '.sp$1')
     .replace(/(?<=[0-9][a-z]?)[\s_]+(sp|sr|hf|patch|update|hotfix)[\s_]*0*([0-9]+)\b/g, '.$1$2')
     .replace(/(?<=[0-9])[\s_]+mr(?=[.\s]|$)/g, '.mr')

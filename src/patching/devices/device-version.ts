@@ -46,6 +46,8 @@ const isBuildOf = (other: string, version: string) =>
 
 function listed(version: string, other: string): VersionAnswer {
   if (shapeOf(other) !== shapeOf(version)) return 'unknown';
+  // "C.0x" is all of C.00 to C.09.
+  if (/[0-9]x$/.test(other)) return version.startsWith(other.slice(0, -1)) ? 'in' : 'out';
   if (other.endsWith('.x'))
     return version === other.slice(0, -2) || version.startsWith(other.slice(0, -1)) ? 'in' : 'out';
   if (compareParts(version, other) === 0) return 'in';

@@ -11,6 +11,8 @@ export interface CsafProduct {
   /** "vers:deb/<2.0" and other ranges, as they stand. */
   readonly rangeText: string | null;
   readonly arch: string | null;
+  /** The product that it is a component of, where that is no distribution. */
+  readonly within?: { readonly name: string; readonly version: string | null };
 }
 
 const DEPTH_MAX = 16;
@@ -75,6 +77,9 @@ function plainProduct(one: Named, platform: Named | null): CsafProduct {
       version: purl.version === '' ? null : purl.version,
       rangeText: one.range || null,
       arch: purl.arch && purl.arch !== 'src' ? purl.arch : null,
+      ...(spaced || platform === null
+        ? {}
+        : { within: { name: platform.product || platform.name, version: platform.version || null } }),
     };
   }
   // "openssl-1:1.1.1k-9.el8_7.x86_64" or "openssl" under a platform: what Red Hat wrote before it wrote purls.

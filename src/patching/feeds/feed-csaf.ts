@@ -230,7 +230,9 @@ function vexProduct(product: CsafProduct): VexProduct | null {
   if (scheme === null) return null;
   const range = product.rangeText === null ? null : parseVers(product.rangeText);
   if (product.rangeText !== null && range === null) return null;
-  return { ecosystem, name: packageName(scheme, product.name), version: product.version, range, ref: null };
+  // A component of a device is spoken of inside that device alone.
+  const within = product.within ? { within: { ecosystem: 'product', bom: null, ...product.within } } : {};
+  return { ecosystem, name: packageName(scheme, product.name), version: product.version, range, ref: null, ...within };
 }
 
 export function csafFeed(publisher: string, date: string, revision: string, fallback: string): FeedRef {

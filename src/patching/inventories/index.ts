@@ -43,7 +43,9 @@ const HOSTS_MAX = 200_000;
 const PRODUCTS_MAX = 100;
 
 export async function readInventory(path: string, options: InventoryOptions = {}): Promise<Inventory> {
-  const format = options.format ?? (await formatOf(path));
+  // Who tells headings tells that it is a table, whatever stands above them.
+  const table = Object.keys(options.columns ?? {}).length > 0 ? 'csv' : null;
+  const format = options.format ?? (await formatOf(path)) ?? table;
   if (format === null)
     throw new AsepsisError('INPUT_UNREADABLE', `${path} is no inventory that is known; name its format with --format.`);
   const faults = new Faults();

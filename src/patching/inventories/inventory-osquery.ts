@@ -99,14 +99,26 @@ export async function* readOsqueryLog(lines: AsyncIterable<string>, faults: Faul
   }
 }
 
+const isUuid = (text: string) => /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text);
+
+/** Managers of osquery name hosts by their hardware's UUID, and decorate results with the name that people know. */
+function hostOf(value: Json): { host: string | null; uuid: string } {
+  const id = textAt(value, 'hostIdentifier');
+  const more = isObject(value.decorations) ? value.decorations : {};
+  const uuid = [textAt(more, 'host_uuid'), id].find(isUuid) ?? '';
+  const name = isUuid(id) ? textAt(more, 'hostname') || textAt(more, 'computer_name') : '';
+  return { host: (name || id).slice(0, 200) || null, uuid: uuid.toUpperCase() };
+}
+
 const isResult = (value: Json) =>
   Array.isArray(value.snapshot) || isObject(value.columns) || isObject(value.diffResults);
 
 function* result(value: Json, faults: Faults): Generator<Listed> {
-  const host = textAt(value, 'hostIdentifier') || null;
+  const { host, uuid } = hostOf(value);
   const query = textAt(value, 'name');
   const seconds = Number(textAt(value, 'unixTime'));
   if (host !== null && seconds > 1e9 && seconds < 4e9) yield { host, facts: { seenMs: seconds * 1000 } };
+  if (uuid !== '') yield { host, facts: { uuid } };
   if (Array.isArray(value.snapshot) && query.toLowerCase().includes('process_memory_map'))
     yield { host, facts: { oldCode: [] } };
   const rows = (list: readonly unknown[], gone: boolean) =>

@@ -11,7 +11,7 @@ import type { InventoryFormat } from './inventory-format.ts';
 import { readMds2 } from './inventory-mds2.ts';
 import { readOsqueryLog, readOsqueryRows } from './inventory-osquery.ts';
 import { readApkDatabase, readApkList, readDpkgStatus, readRpmList } from './inventory-packages.ts';
-import { looksLikeRegister, type RegisterColumns, readRegister } from './inventory-register.ts';
+import { looksLikeRegister, type RegisterColumns, readRegister, tellsRegister } from './inventory-register.ts';
 import { readSpdxJson, readSpdxTagValue } from './inventory-spdx.ts';
 import {
   readHotFixTable,
@@ -56,6 +56,7 @@ export function listedIn(
     case 'hotfix-table':
       return readHotFixTable(lines(), faults);
     case 'csv':
+      if (tellsRegister(columns)) return readRegister(tableRows(lines(), faults), faults, columns);
       return readSoftwareRows(tableRows(lines(), faults), faults, columns);
     case 'register':
       return readRegister(tableRows(lines(), faults), faults, columns);
@@ -91,7 +92,8 @@ async function* workbook(path: string, faults: Faults, columns: AnyColumns): Asy
   for (const { rows } of sheets) {
     const form = [...readMds2(rows)];
     if (form.length > 0) yield* form;
-    else if (rows.slice(0, 20).some((row) => looksLikeRegister(row))) yield* readRegister(rows, faults, columns);
+    else if (tellsRegister(columns) || rows.slice(0, 20).some((row) => looksLikeRegister(row)))
+      yield* readRegister(rows, faults, columns);
     else if (rows.length > 1 && (sheets.length === 1 || read === 0)) yield* readSoftwareRows(rows, faults, columns);
     read++;
   }

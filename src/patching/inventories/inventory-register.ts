@@ -81,6 +81,24 @@ export function looksLikeRegister(headings: readonly string[]): boolean {
   return !software && says.length >= 2;
 }
 
+/** Headings that somebody told speak of devices or hosts, and not of packages. */
+export const tellsRegister = (told: Readonly<Record<string, string | undefined>>): boolean =>
+  (
+    [
+      'vendor',
+      'model',
+      'serial',
+      'ip',
+      'mac',
+      'class',
+      'owner',
+      'department',
+      'criticality',
+      'external',
+      'pair',
+    ] as const
+  ).some((column) => told[column] !== undefined);
+
 export async function* readRegister(
   rows: AsyncIterable<readonly string[]> | Iterable<readonly string[]>,
   faults: Faults,

@@ -22,13 +22,15 @@ export interface ProofInput {
   readonly others: readonly Finding[];
   /** When the newest inventory of the asset looked. */
   readonly inventoryMs: number | null;
+  /** When somebody last looked at what runs on the asset; null: nobody does. */
+  readonly processesMs?: number | null;
 }
 
-export function proofOf({ claimedMs, findings, others, inventoryMs }: ProofInput): Proof {
+export function proofOf({ claimedMs, findings, others, inventoryMs, processesMs = null }: ProofInput): Proof {
   const fixed = findings.filter((one) => one.state === 'fixed');
   const signals = [
     inventorySignal(findings, fixed, claimedMs, inventoryMs),
-    processSignal(others, claimedMs),
+    processSignal(others, claimedMs, processesMs),
     outsideSignal(findings, others, claimedMs),
   ];
   const against = signals.some((one) => one.agrees === false);
@@ -54,10 +56,13 @@ function inventorySignal(
   return { signal, agrees: false, what: `The inventory after it still has it: ${open?.title ?? 'a finding is open'}` };
 }
 
-function processSignal(others: readonly Finding[], claimedMs: number | null): ProofSignal {
+function processSignal(others: readonly Finding[], claimedMs: number | null, lookedMs: number | null): ProofSignal {
   const signal = 'process' as const;
   const restart = others.find((one) => one.kind === 'restart-needed' && one.state === 'open');
-  if (restart === undefined) return { signal, agrees: null, what: 'Nobody says that old code still runs' };
+  if (restart === undefined)
+    return lookedMs !== null && claimedMs !== null && lookedMs > claimedMs
+      ? { signal, agrees: true, what: 'Nothing of before the update still runs, as the inventory after it saw' }
+      : { signal, agrees: null, what: 'Nobody says that old code still runs' };
   const since = claimedMs === null || Date.parse(restart.last_seen) >= claimedMs;
   return since
     ? { signal, agrees: false, what: `Updated, not restarted: ${restart.detail ?? restart.title}` }

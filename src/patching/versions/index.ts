@@ -46,6 +46,8 @@ const ECOSYSTEM_SCHEMES: Readonly<Record<string, VersionScheme>> = {
   almalinux: 'rpm',
   suse: 'rpm',
   opensuse: 'rpm',
+  'opensuse leap': 'rpm',
+  'photon os': 'rpm',
   fedora: 'rpm',
   centos: 'rpm',
   mageia: 'rpm',

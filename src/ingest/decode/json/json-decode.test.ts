@@ -147,6 +147,70 @@ test('Suricata', () => {
   });
 });
 
+describe('access logs in JSON', () => {
+  const request = { class_uid: 4002, method: 'GET', url: '/a?b=../c', status: 404, src_ip: '203.0.113.9' };
+  test('Caddy', () => {
+    const event = decodeOne(
+      JSON.stringify({
+        level: 'info',
+        ts: 1779268443.5,
+        logger: 'http.log.access',
+        msg: 'handled request',
+        request: {
+          client_ip: '203.0.113.9',
+          method: 'GET',
+          host: 'portal.example',
+          uri: '/a?b=../c',
+          headers: { 'User-Agent': ['zgrab/0.x'] },
+        },
+        status: 404,
+      }),
+    );
+    expect(event).toMatchObject({
+      format: 'json/web',
+      timeMs: TIME,
+      logsource: { category: 'webserver' },
+      norm: { ...request, user_agent: 'zgrab/0.x', domain: 'portal.example' },
+    });
+    expect(event.fields).toMatchObject({ 'cs-uri-stem': '/a', 'cs-uri-query': '/a?b=../c', 'sc-status': 404 });
+  });
+  test('Envoy', () => {
+    const event = decodeOne(
+      JSON.stringify({
+        start_time: '2026-05-20T09:14:03.500Z',
+        method: 'GET',
+        'x-envoy-origin-path': '/a?b=../c',
+        response_code: 404,
+        'user-agent': 'zgrab/0.x',
+        downstream_remote_address: '203.0.113.9:4000',
+        ':authority': 'portal.example',
+      }),
+    );
+    expect(event).toMatchObject({ format: 'json/web', timeMs: TIME, norm: { ...request, src_port: 4000 } });
+  });
+  test('Traefik, and an address before the path', () => {
+    const traefik = {
+      ClientHost: '203.0.113.9',
+      RequestMethod: 'GET',
+      RequestPath: '/a?b=../c',
+      DownstreamStatus: 404,
+    };
+    expect(decodeOne(JSON.stringify(traefik))).toMatchObject({ format: 'json/web', norm: request });
+    const six = { method: 'GET', path: '/', response_code: 200, downstream_remote_address: '[2001:db8::9]:4000' };
+    expect(decodeOne(JSON.stringify(six)).norm).toMatchObject({ src_ip: '2001:db8::9', src_port: 4000 });
+    const whole = { ip: '203.0.113.9', method: 'GET', url: 'https://portal.example/a?b=../c', statusCode: '404' };
+    expect(decodeOne(JSON.stringify(whole))).toMatchObject({ format: 'json/web', norm: request });
+  });
+  test('a file with a status is no request', () => {
+    for (const record of [
+      { path: '/var/lib/x', status: 200, message: 'written' },
+      { method: 'sync', path: '/x', status: 200 },
+      { method: 'GET', path: '/x', status: 0 },
+    ])
+      expect(decodeOne(JSON.stringify(record)).format).toBe('json/other');
+  });
+});
+
 test('JSON that nobody knows keeps its fields and is not understood', () => {
   const event = decodeOne(
     '{"ts":1779268443.5,"msg":"hello","request":{"remote_ip":"203.0.113.9","headers":{"A":["b",{"c":1}]}}}',

@@ -8,6 +8,7 @@ import { addressOf, logonOutcome, readLogon } from '../programs/program-logon.ts
 import { columnVisitor, putColumn } from './json-columns.ts';
 import { severityOf } from './json-inner.ts';
 import { flatten, type JsonObject, textOf } from './json-text.ts';
+import { decodeWebRequest } from './json-web.ts';
 
 const TIMES = [
   'timestamp',
@@ -113,6 +114,8 @@ export function decodeOther(object: JsonObject, frame: Frame, text: string, at: 
     if (norm.src_ip !== undefined || norm.user !== undefined)
       return makeEvent(frame, 'json/logon', logSource(undefined, 'authentication'), norm as Normalised, fields);
   }
+  const web = decodeWebRequest(norm as Normalised, fields, frame);
+  if (web) return web;
   frame.fault = 'not-understood';
   return makeEvent(frame, 'json/other', logSource(), norm as Normalised, fields);
 }
