@@ -51,7 +51,10 @@ const told = (seen: Inspection) => ({
   pairs: [...seen.pairs].map(([key, { state }]) => `${key} ${state}`).toSorted(),
   machines: seen.machines
     .map((one) =>
-      JSON.stringify([one.address, [...one.facts].map(([what, values]) => [what, [...values].toSorted()]).toSorted()]),
+      JSON.stringify([
+        one.address,
+        [...one.facts].map(([what, values]) => `${what} ${[...values].toSorted().join()}`).toSorted(),
+      ]),
     )
     .toSorted(),
   handshakes: seen.handshakes.map((one) => JSON.stringify(one)).toSorted(),
