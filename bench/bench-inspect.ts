@@ -2,13 +2,18 @@
 
 import { Buffer } from 'node:buffer';
 import { spawnSync } from 'node:child_process';
+import { appendFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createCaptureReader } from '../src/network/network-capture.ts';
 import { keyedHash } from '../src/network/network-hash.ts';
+import { readCapture } from '../src/network/network-input.ts';
 import { createInspector } from '../src/network/network-inspect.ts';
+import { createSpread } from '../src/network/network-spread.ts';
 import { connection, dicomStore, ethernet, ipv4, MLLP, pcap, said, tcp, udp } from '../src/network/network-testing.ts';
 
 const TARGET_BYTES = 96 * 1024 * 1024;
-const PIECE = 1 << 20;
+const PIECE = 1 << 19;
 
 /** The same bytes each time, without a pattern that is easy on anybody. */
 function noise(length: number): Buffer {
@@ -104,6 +109,58 @@ function measure(name: string, seconds: number): Record<string, number> {
   };
 }
 
+/** The same capture on one thread and on two that inspect, in turns: how many times as fast. */
+async function twoCores(name: string, seconds: number): Promise<Record<string, number>> {
+  const folder = mkdtempSync(join(tmpdir(), 'asepsis-bench-'));
+  const path = join(folder, 'capture.pcap');
+  const { bytes } = captureOf(MAKE[name]!);
+  for (let round = 0; round < ROUNDS; round++) appendFileSync(path, round === 0 ? bytes : bytes.subarray(24));
+  const key = Buffer.alloc(32, 7);
+  const one = async () => {
+    const inspector = createInspector({ hash: keyedHash(key) });
+    await readCapture(path, inspector.frame);
+    inspector.finish();
+  };
+  const spread = async (threads: number) => {
+    const made = createSpread(key, threads);
+    await readCapture(path, made.frame, { pieces: made.pieces });
+    await made.finish();
+  };
+  await one();
+  const timed = async (work: () => Promise<void>) => {
+    const used = process.cpuUsage();
+    const start = performance.now();
+    await work();
+    const { user, system } = process.cpuUsage(used);
+    return { sec: (performance.now() - start) / 1000, cpu: (user + system) / 1e6 };
+  };
+  const alone = { sec: 0, cpu: 0 };
+  const both = { sec: 0, cpu: 0 };
+  let turns = 0;
+  for (const until = performance.now() + seconds * 1000; performance.now() < until; turns++) {
+    for (const [sum, work] of [
+      [alone, one],
+      [both, () => spread(2)],
+    ] as const) {
+      const took = await timed(work);
+      sum.sec += took.sec;
+      sum.cpu += took.cpu;
+    }
+  }
+  rmSync(folder, { recursive: true });
+  const megabytes = (bytes.length * turns * ROUNDS) / 1e6;
+  const ratio = (value: number) => Math.round(value * 100) / 100;
+  return {
+    one_mb_per_sec: Math.round(megabytes / alone.sec),
+    two_mb_per_sec: Math.round(megabytes / both.sec),
+    times: ratio(alone.sec / both.sec),
+    // What two cores would give if nothing else ran on them.
+    times_by_cpu: ratio((2 * alone.cpu) / both.cpu),
+  };
+}
+/** So often the traffic stands in the file: threads need a tenth of a second to start. */
+const ROUNDS = 12;
+
 const OPEN = 1_000_000;
 const HELLO = said('client', 'GET /status HTTP/1.1\r\nHost: device.example\r\nUser-Agent: monitor\r\n\r\n').bytes;
 
@@ -148,6 +205,8 @@ const wanted = process.argv.slice(3);
 const result: Record<string, unknown> = { name: 'inspect', node: process.version };
 for (const name of Object.keys(MAKE))
   if (wanted.length === 0 || wanted.includes(name)) result[name] = measure(name, seconds);
+if (wanted.length === 0 || wanted.includes('two_cores'))
+  result.two_cores = { clinical: await twoCores('clinical', seconds), ordinary: await twoCores('ordinary', seconds) };
 if (wanted.includes('open_flows')) result.open_flows = openFlows();
 else result.rss_mb = Math.round(process.memoryUsage.rss() / 1e6);
 if (wanted.length === 0) {

@@ -64,7 +64,8 @@ const PEERS = {
   xrdp: 'xrdp',
   Xtigervnc: 'tigervnc-standalone-server',
   memcached: 'memcached',
-  Orthanc: 'orthanc',
+  // With its DICOMweb, which brings the archive itself.
+  Orthanc: 'orthanc-dicomweb',
   etcd: 'etcd-server',
   cupsd: 'cups-daemon',
   'nats-server': 'nats-server',

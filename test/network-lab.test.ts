@@ -4,7 +4,7 @@
  */
 
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { has, type Lab, mayMakeNetworks, openLab, soon } from './harness/lab.ts';
@@ -108,6 +108,52 @@ async function clinical(): Promise<void> {
   const hl7 = `MSH|^~\\&|LAB|W7|EPR|H|2026||ADT^A01|1|P|2.5\nPID|1||${PLANTED.id}^^^H^MR||${PLANTED.family}^${PLANTED.given}||${PLANTED.birth}\n`;
   lab.run('client', process.execPath, [helper, 'mllp-send', SERVER, '20999', hl7]);
   leak('clear-text-patient-data', 'hl7', '20999/tcp');
+}
+
+const DICOMWEB = '/usr/share/orthanc/plugins/libOrthancDicomWeb.so';
+
+/** A real archive: images in, a search, its own interface and DICOMweb behind a password that crosses readable. */
+async function archive(): Promise<void> {
+  if (!has('Orthanc', 'storescu', 'findscu', 'dump2dcm', 'curl')) return;
+  const conf = join(lab.folder, 'orthanc.json');
+  const place = join(lab.folder, 'orthanc');
+  mkdirSync(place);
+  writeFileSync(
+    conf,
+    JSON.stringify({
+      Name: 'LABARCHIVE',
+      StorageDirectory: place,
+      IndexDirectory: place,
+      DicomPort: 4299,
+      HttpPort: 8299,
+      DicomAet: 'ORTHANC',
+      RemoteAccessAllowed: true,
+      AuthenticationEnabled: true,
+      RegisteredUsers: { [PLANTED.account]: PLANTED.password },
+      DicomAlwaysAllowFind: true,
+      Plugins: existsSync(DICOMWEB) ? [DICOMWEB] : [],
+      DicomWeb: { Enable: true, Root: '/dicom-web/' },
+    }),
+  );
+  lab.start('server', 'Orthanc', [conf]);
+  await listening('server', 4299);
+  await listening('server', 8299);
+  const file = object();
+  lab.run('client', 'storescu', ['-aet', 'MR-LAB', '-aec', 'ORTHANC', SERVER, '4299', file]);
+  const asked = ['-k', 'QueryRetrieveLevel=PATIENT', '-k', `PatientName=${PLANTED.family}*`, '-k', 'PatientID'];
+  lab.run('client', 'findscu', ['-P', '-aet', 'MR-LAB', '-aec', 'ORTHANC', ...asked, SERVER, '4299']);
+  const login = ['-s', '-m', '8', '-u', `${PLANTED.account}:${PLANTED.password}`];
+  const url = `http://${SERVER}:8299`;
+  const stored = lab.run('client', 'curl', [...login, '--data-binary', `@${file}`, `${url}/instances`]);
+  expect(stored).toContain('Status');
+  expect(lab.run('client', 'curl', [...login, `${url}/patients?expand`])).toContain(PLANTED.family);
+  leak('clear-text-patient-data', 'dicom', '4299/tcp');
+  leak('clear-text-credential', 'http', '8299/tcp');
+  leak('clear-text-patient-data', 'http', '8299/tcp');
+  if (!existsSync(DICOMWEB)) return;
+  const json = ['-H', 'Accept: application/dicom+json'];
+  expect(lab.run('client', 'curl', [...login, ...json, `${url}/dicom-web/studies`])).toContain(PLANTED.family);
+  leak('clear-text-patient-data', 'dicomweb', '8299/tcp');
 }
 
 async function web(): Promise<void> {
@@ -243,6 +289,7 @@ test.skipIf(!able)(
   async () => {
     const path = await lab.capture('all.pcap');
     await clinical();
+    await archive();
     await web();
     await services();
     const signs = await attacks();
@@ -255,15 +302,20 @@ test.skipIf(!able)(
     for (const kind of signs) expect(kinds, kind).toContain(kind);
     const middle = findings.find((one) => one.kind === 'arp-spoofing');
     if (signs.includes('arp-spoofing')) expect(Number(middle?.evidence[0]?.data.clear_flows)).toBeGreaterThan(0);
-    const http = findings.find((one) => flowOf(one).startsWith('clear-text-credential http'));
+    const http = findings.find((one) => flowOf(one) === 'clear-text-credential http client → server port 8099/tcp');
     expect(http?.evidence[0]?.data.kinds).toMatch(/^(?=.*Basic)(?=.*Digest)(?=.*Bearer)(?=.*form)(?=.*JSON log-in)/);
-    const dicom = findings.find((one) => flowOf(one).startsWith('clear-text-patient-data dicom'));
+    const dicom = findings.find((one) => flowOf(one).endsWith('dicom client → server port 11999/tcp'));
     if (has('storescp', 'storescu', 'dump2dcm'))
       expect(dicom?.evidence[0]?.data).toMatchObject({
         fields: '(0010,0010) ×2, (0010,0020) ×2, (0010,0030) ×2',
         patients: 1,
         names: expect.stringContaining('CT-LAB') as string,
       });
+    if (has('Orthanc', 'findscu')) {
+      const orthanc = findings.find((one) => flowOf(one).endsWith('dicom client → server port 4299/tcp'));
+      expect(orthanc?.evidence[0]?.data.kinds).toMatch(/^(?=.*C-STORE)(?=.*C-FIND)(?=.*C-FIND answer)/);
+      expect(orthanc?.evidence[0]?.data.names).toContain('ORTHANC');
+    }
     const outputs = [said, inspect(path, '--assets').said, inspect(path, '--tls').said];
     for (const file of readdirSync(data, { recursive: true, withFileTypes: true }))
       if (file.isFile()) outputs.push(readFileSync(join(file.parentPath, file.name), 'latin1'));

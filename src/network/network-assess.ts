@@ -9,6 +9,7 @@ import {
   severityRank,
 } from '../core/index.ts';
 import { consumerRouterFindings, middleFindings, tlsFindings } from './network-assess-middle.ts';
+import { conflictsOf } from './network-certificates.ts';
 import type { Inspection } from './network-inspect.ts';
 import { type Count, HASHES_MAX, type Leak } from './network-report.ts';
 import type { RouterVerdict } from './network-routers.ts';
@@ -119,7 +120,7 @@ export function assessInspection(seen: Inspection, o: AssessOptions): Observatio
     ...seen.leaks.filter((leak) => !namedWorse(leak, worse)).map((leak) => leakFinding(leak, isOurs)),
     ...middleFindings(seen, o),
     ...consumerRouterFindings(seen, o),
-    ...tlsFindings(seen.certificates, seen.leaks),
+    ...tlsFindings(seen.certificates.flatMap(conflictsOf), seen.leaks),
   ];
   const sorted = findings.toSorted((a, b) => severityRank(a.severity) - severityRank(b.severity));
   return o.exercise === true ? sorted.map((finding) => ({ ...finding, exercise: true })) : sorted;

@@ -1,6 +1,5 @@
 /** Machines as they show themselves in passing: addresses, cards, names, hop limits, and what they say about their software. */
 
-import { isPrivateAddress } from '../core/index.ts';
 import { deviceName } from './network-bytes.ts';
 import type { Moment } from './network-packet.ts';
 import type { Said } from './network-report.ts';
@@ -53,14 +52,15 @@ export interface Assets {
   machines(): Machine[];
 }
 
-const MACHINES_MAX = 50_000;
+export const MACHINES_MAX = 50_000;
 const SET_MAX = 16;
+const FAMILIES_MAX = 1024;
 const TEXT_CHARS_MAX = 64;
 /** Nothing yet, of all machines; never put into. */
 const NONE: never[] = [];
 const NO_FACTS = new Map<Fact, Set<string>>();
 
-export function createAssets(moment: Moment): Assets {
+export function createAssets(moment: Moment, machinesMax = MACHINES_MAX): Assets {
   const open = new Map<string, Open>();
   /** The same machines by their IPv4 address as a number. */
   const byNumber = new Map<number, Open>();
@@ -71,7 +71,7 @@ export function createAssets(moment: Moment): Assets {
       known.lastMs = Math.max(known.lastMs, moment.timeMs);
       return known;
     }
-    if (open.size >= MACHINES_MAX || !isUnicast(address)) return null;
+    if (open.size >= machinesMax || !isUnicast(address)) return null;
     const { timeMs } = moment;
     known = {
       address,
@@ -88,6 +88,8 @@ export function createAssets(moment: Moment): Assets {
     open.set(address, known);
     return known;
   };
+  /** Machines say the same again and again: what they said last, and the family in it. */
+  const families = new Map<string, ReturnType<typeof deviceFamily>>();
   const added = <T>(list: T[], value: T): T[] => {
     if (list.length === 0) return [value];
     if (list.length < SET_MAX && !list.includes(value)) list.push(value);
@@ -110,7 +112,7 @@ export function createAssets(moment: Moment): Assets {
       const four = words[at] === 0 && words[at + 1] === 0 && words[at + 2] === 0xffff;
       let known = four ? byNumber.get(words[at + 3]!) : undefined;
       if (known === undefined) {
-        if (open.size >= MACHINES_MAX) return;
+        if (open.size >= machinesMax) return;
         known = machine(text()) ?? undefined;
         if (known === undefined) return;
         if (four) byNumber.set(words[at + 3]!, known);
@@ -132,7 +134,12 @@ export function createAssets(moment: Moment): Assets {
     said(address, what, value) {
       const text = value.slice(0, 400);
       // Free texts of pages may name a patient: of them only a model that is known stays.
-      const family = deviceFamily(text);
+      let family = families.get(text);
+      if (family === undefined) {
+        family = deviceFamily(text);
+        if (families.size >= FAMILIES_MAX) families.clear();
+        families.set(text, family);
+      }
       if (family !== null) fact(address, 'family', family.name);
       if (what === 'http-title' || what === 'http-realm') return;
       if (what === 'user-agent') fact(address, 'system', systemOf(text));
@@ -144,8 +151,7 @@ export function createAssets(moment: Moment): Assets {
   };
 }
 
-const isUnicast = (address: string): boolean =>
-  !/^(?:0\.|2(?:2[4-9]|[3-5]\d)\.|ff|::$)/.test(address) && (isPrivateAddress(address) || !address.includes('::ffff:'));
+const isUnicast = (address: string): boolean => !/^(?:0\.|2(?:2[4-9]|[3-5]\d)\.|ff|::$|::ffff:)/.test(address);
 
 /** Words that programs use for themselves and their versions. */
 function softwareText(text: string, more: string): string {

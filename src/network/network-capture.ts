@@ -10,6 +10,17 @@ export type PacketSink = (
   link: number,
 ) => void;
 
+/** Where pieces are put before packets are found in them. */
+export interface Pieces {
+  readonly bytesMax: number;
+  /** Room for the next piece: what is read into it need not be copied. */
+  room(): Uint8Array;
+  /** The piece, in its new place. */
+  take(piece: Uint8Array): Uint8Array;
+  /** All packets that end in it were handed over. */
+  done(): void;
+}
+
 export interface CaptureEnd {
   readonly format: 'pcap' | 'pcapng' | 'unknown';
   readonly packets: number;
@@ -54,7 +65,7 @@ interface State {
 }
 
 /** Reads a capture from the chunks pushed into it. After a fault the rest is ignored and the fault is told at the end. */
-export function createCaptureReader(sink: PacketSink): CaptureReader {
+export function createCaptureReader(sink: PacketSink, pieces?: Pieces): CaptureReader {
   const state: State = {
     format: 'unknown',
     little: true,
@@ -76,21 +87,31 @@ export function createCaptureReader(sink: PacketSink): CaptureReader {
     if (state.fault !== null) return bytes.length;
     return state.format === 'pcap' ? readPcap(state, bytes, at, sink) : readPcapng(state, bytes, at, sink);
   };
+  const push = (chunk: Uint8Array): void => {
+    if (state.fault !== null) return;
+    let bytes = chunk;
+    if (rest.length > 0) {
+      // Only the record that lies across both pieces is copied, not the whole piece behind it.
+      const seam = joined(rest, chunk.subarray(0, SEAM_BYTES));
+      const used = seam.length < rest.length + chunk.length ? read(seam) : 0;
+      if (used >= rest.length) bytes = chunk.subarray(used - rest.length);
+      else bytes = joined(used === 0 ? rest : rest.subarray(used), chunk);
+    }
+    const done = read(bytes);
+    rest = done >= bytes.length ? NONE : bytes.slice(done);
+  };
   return {
     push(piece) {
-      if (state.fault !== null) return;
       // One kind of array all the way down: reading a Buffer here and a Uint8Array there costs every loop behind.
       const chunk = new Uint8Array(piece.buffer, piece.byteOffset, piece.length);
-      let bytes = chunk;
-      if (rest.length > 0) {
-        // Only the record that lies across both pieces is copied, not the whole piece behind it.
-        const seam = joined(rest, chunk.subarray(0, SEAM_BYTES));
-        const used = seam.length < rest.length + chunk.length ? read(seam) : 0;
-        if (used >= rest.length) bytes = chunk.subarray(used - rest.length);
-        else bytes = joined(used === 0 ? rest : rest.subarray(used), chunk);
+      if (pieces === undefined) {
+        push(chunk);
+        return;
       }
-      const done = read(bytes);
-      rest = done >= bytes.length ? NONE : bytes.slice(done);
+      for (let at = 0; at < chunk.length; at += pieces.bytesMax) {
+        push(pieces.take(chunk.subarray(at, at + pieces.bytesMax)));
+        pieces.done();
+      }
     },
     end() {
       const fault =

@@ -30,13 +30,22 @@ export interface CertificateConflict {
   readonly exposed: readonly string[];
 }
 
+/** A server, and by key what it showed to whom. */
+export interface CertificateServer {
+  readonly server: string;
+  readonly port: number;
+  readonly name: string;
+  readonly keys: Map<string, Shown>;
+}
+
 export interface CertificateWatch {
   seen(one: { client: string; server: string; port: number; name: string; issuer: string; key: string }): void;
-  conflicts(): CertificateConflict[];
+  /** Of all servers; those that showed one certificate only cannot be judged yet. */
+  servers(): CertificateServer[];
 }
 
 export function createCertificateWatch(moment: Moment): CertificateWatch {
-  const servers = new Map<string, { server: string; port: number; name: string; keys: Map<string, Shown> }>();
+  const servers = new Map<string, CertificateServer>();
   return {
     seen({ client, server, port, name, issuer, key }) {
       const id = `${server}|${port}|${name}`;
@@ -56,17 +65,12 @@ export function createCertificateWatch(moment: Moment): CertificateWatch {
       shown.lastMs = Math.max(shown.lastMs, moment.timeMs);
       if (shown.clients.size < CLIENTS_MAX) shown.clients.add(client);
     },
-    conflicts: () => [...servers.values()].flatMap(conflictOf),
+    servers: () => [...servers.values()],
   };
 }
 
 /** A renewal replaces one certificate by the next for everybody; a farm shows all of its own to everybody. */
-function conflictOf(known: {
-  server: string;
-  port: number;
-  name: string;
-  keys: Map<string, Shown>;
-}): CertificateConflict[] {
+export function conflictsOf(known: CertificateServer): CertificateConflict[] {
   const shown = [...known.keys.values()].toSorted((a, b) => a.clients.size - b.clients.size);
   const [rarest, ...others] = shown;
   if (!rarest || others.length === 0) return [];

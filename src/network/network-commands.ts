@@ -1,6 +1,8 @@
 /** `asepsis inspect`: captures in, findings out, one JSON object a line with --json. */
 
 import { createHash } from 'node:crypto';
+import { stat } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import type { Command } from 'commander';
 import {
   AsepsisError,
@@ -18,14 +20,17 @@ import {
 } from '../core/index.ts';
 import { assessInspection } from './network-assess.ts';
 import { type AssetDraft, assetDrafts } from './network-asset-records.ts';
-import { captureLabel, hashKey, keyedHash } from './network-hash.ts';
+import type { PacketSink, Pieces } from './network-capture.ts';
+import { captureLabel, type Hash, keyedHash } from './network-hash.ts';
 import { readCapture } from './network-input.ts';
 import { createInspector, type Inspection } from './network-inspect.ts';
+import { hashKey } from './network-key.ts';
 import { captureLive } from './network-live.ts';
 import { lossFinding } from './network-loss.ts';
 import { judgeRouters } from './network-routers.ts';
 import { recordInspection, routerOverrides } from './network-service.ts';
 import { assessOptions } from './network-settings.ts';
+import { createSpread } from './network-spread.ts';
 import { safeMs } from './network-text.ts';
 
 export interface NetworkDeps {
@@ -42,10 +47,15 @@ interface Options {
   site: string[];
   interface?: string;
   seconds?: string;
+  threads?: number;
   assets?: boolean;
   tls?: boolean;
 }
 
+/** Below this much one thread is done within a second or two, and several cost more than they save. */
+const THREADS_BYTES_MIN = 1024 * 1024 * 1024;
+/** One thread finds the packets for so many that inspect them. */
+const THREADS_USUAL_MAX = 4;
 const PROGRESS_BYTES = 32 * 1024 * 1024;
 const collect = (value: string, earlier: readonly string[]): string[] => [...earlier, value];
 /** What a capture brings must not steer the terminal. */
@@ -59,19 +69,20 @@ async function inspect(files: readonly string[], o: Options, terminal: Terminal,
   try {
     // Ctrl+C ends the program that captures; what it sent until then is still judged. A second one ends this too.
     if (files.includes('-')) process.once('SIGINT', () => terminal.say('Reading what is left …'));
-    const hash = keyedHash(await hashKey(store));
-    const inspector = createInspector({ hash });
+    const key = await hashKey(store);
+    const hash = keyedHash(key);
+    const watcher = await watcherOf(files, o, key, hash);
     let failed = 0;
     let lost = 0;
     for (const [i, file] of files.entries()) {
       // Findings name captures by a label; which is which is told by their place, not by a name that may say too much.
       if (files.length > 1) terminal.say(`${captureLabel(hash, file)}: capture ${i + 1} of ${files.length}.`);
-      const end = await readOne(file, inspector, terminal);
+      const end = await readOne(file, watcher, terminal);
       failed += end.read ? 0 : 1;
       lost += end.lost;
     }
-    if (o.interface !== undefined) lost += await readLive(o.interface, o.seconds, inspector, terminal);
-    const seen = inspector.finish();
+    if (o.interface !== undefined) lost += await readLive(o.interface, o.seconds, watcher, terminal);
+    const seen = await watcher.finish();
     const overrides = await routerOverrides(store);
     const lastMs = Math.max(0, ...seen.machines.map((machine) => machine.lastMs));
     const sensor = o.interface ?? 'capture';
@@ -126,18 +137,36 @@ function listings(seen: Inspection, machines: readonly AssetDraft[], o: Options,
       );
 }
 
+/** What captures are read into: one inspector, or several in threads of their own. */
+interface Watcher {
+  file(name: string): void;
+  readonly frame: PacketSink;
+  readonly pieces?: Pieces;
+  finish(): Inspection | Promise<Inspection>;
+}
+
+async function watcherOf(files: readonly string[], o: Options, key: Uint8Array, hash: Hash): Promise<Watcher> {
+  const sizes = await Promise.all(files.map((file) => stat(file).catch(() => null)));
+  const bytes = sizes.reduce((sum, one) => sum + (one?.size ?? 0), 0);
+  // A pipe or an interface must never wait for threads: one keeps up with more than a gigabit a second.
+  const many = o.interface === undefined && bytes >= THREADS_BYTES_MIN;
+  const usual = many ? Math.min(availableParallelism(), THREADS_USUAL_MAX) : 1;
+  const threads = o.threads ?? usual;
+  return threads > 1 ? createSpread(key, threads) : createInspector({ hash });
+}
+
 /** Reads an interface until Ctrl+C or for some seconds; answers how many packets the capture lost. */
 async function readLive(
   face: string,
   seconds: string | undefined,
-  inspector: ReturnType<typeof createInspector>,
+  watcher: Watcher,
   terminal: Terminal,
 ): Promise<number> {
   const limit = seconds === undefined ? null : Number(seconds);
   if (limit !== null && !(limit > 0 && limit <= 86_400))
     throw new AsepsisError('BAD_REQUEST', '--seconds is a number from 1 to 86400.');
-  inspector.file('-');
-  const live = await captureLive(face, inspector.frame);
+  watcher.file('-');
+  const live = await captureLive(face, watcher.frame, watcher.pieces);
   terminal.say(`Reading ${face}; Ctrl+C ends it.`);
   process.once('SIGINT', live.stop);
   const timer = limit === null ? null : setTimeout(live.stop, limit * 1000);
@@ -150,14 +179,11 @@ async function readLive(
 }
 
 /** False when nothing of the file could be read. */
-async function readOne(
-  file: string,
-  inspector: ReturnType<typeof createInspector>,
-  terminal: Terminal,
-): Promise<{ read: boolean; lost: number }> {
-  inspector.file(file);
+async function readOne(file: string, watcher: Watcher, terminal: Terminal): Promise<{ read: boolean; lost: number }> {
+  watcher.file(file);
   let told = 0;
-  const end = await readCapture(file, inspector.frame, {
+  const end = await readCapture(file, watcher.frame, {
+    ...(watcher.pieces === undefined ? {} : { pieces: watcher.pieces }),
     onProgress: (bytes) => {
       if (bytes - told < PROGRESS_BYTES) return;
       told = bytes;
@@ -222,6 +248,7 @@ export function networkCommands(program: Command, terminal: Terminal, deps: Netw
     .argument('[files...]', 'captures')
     .option('-i, --interface <name>', 'read a live interface (needs dumpcap or tcpdump, and the right to capture)')
     .option('--seconds <n>', 'end the live capture after so many seconds')
+    .option('--threads <number>', 'threads to inspect with', (text) => Math.max(1, Math.trunc(Number(text)) || 1))
     .option('--assets', 'list the machines that were seen instead')
     .option('--tls', 'list TLS handshakes with JA4 and JA4S instead')
     .option('--json', 'one finding a line')

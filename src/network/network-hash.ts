@@ -1,10 +1,7 @@
-/** The key of this installation, and the hash with it: patients and secrets are told apart and never kept. */
+/** The hash with the installation's key: patients and secrets are told apart and never kept. Loads nothing else: threads start with it. */
 
 import { hash as digest, randomBytes } from 'node:crypto';
 import { basename } from 'node:path';
-import { AsepsisError, type Store } from '../core/index.ts';
-
-const KEY_NAME = 'network.hash-key';
 
 /** Of a text, or of bytes where they lie. */
 export type Hash = (value: string | Uint8Array, from?: number, end?: number) => string;
@@ -76,15 +73,3 @@ function quickNumber(pair: Int32Array, value: string | Uint8Array, from: number,
 /** What a capture is called in findings: file names are chosen by people and may hold a patient's. Empty for a pipe. */
 export const captureLabel = (hash: Hash, path: string): string =>
   path === '-' ? '-' : `capture-${hash(basename(path)).slice(0, 8)}`;
-
-/** The installation's key, made once; without a store a key that nobody will know again. */
-export async function hashKey(store: Store | null): Promise<Uint8Array> {
-  if (store === null) return randomBytes(32);
-  const known = await store.values.get(KEY_NAME);
-  if (known !== null) return Buffer.from(known, 'base64');
-  const fresh = randomBytes(32);
-  if (await store.values.compareAndSet(KEY_NAME, null, fresh.toString('base64'))) return fresh;
-  const theirs = await store.values.get(KEY_NAME);
-  if (theirs === null) throw new AsepsisError('STORE_UNAVAILABLE', 'The key of the network room cannot be kept.');
-  return Buffer.from(theirs, 'base64');
-}

@@ -4,7 +4,7 @@ import { open } from 'node:fs/promises';
 import { pipeline, type Readable } from 'node:stream';
 import { constants, createGunzip } from 'node:zlib';
 import { AsepsisError } from '../core/index.ts';
-import { type CaptureEnd, createCaptureReader, type PacketSink } from './network-capture.ts';
+import { type CaptureEnd, createCaptureReader, type PacketSink, type Pieces } from './network-capture.ts';
 
 const PIECE_BYTES = 1 << 19;
 
@@ -12,10 +12,10 @@ const PIECE_BYTES = 1 << 19;
 export async function readCapture(
   path: string,
   sink: PacketSink,
-  o: { stdin?: Readable; onProgress?: (bytes: number) => void; label?: string } = {},
+  o: { stdin?: Readable; onProgress?: (bytes: number) => void; label?: string; pieces?: Pieces } = {},
 ): Promise<CaptureEnd & { bytes: number }> {
-  const input: AsyncIterable<Uint8Array> = path === '-' ? (o.stdin ?? process.stdin) : piecesOf(path);
-  const reader = createCaptureReader(sink);
+  const input: AsyncIterable<Uint8Array> = path === '-' ? (o.stdin ?? process.stdin) : piecesOf(path, o.pieces);
+  const reader = createCaptureReader(sink, o.pieces);
   let bytes = 0;
   let fault: string | null = null;
   try {
@@ -38,8 +38,20 @@ export async function readCapture(
 }
 
 /** A file in pieces, the next one being read meanwhile. Each piece is gone when the one after it is asked for. */
-async function* piecesOf(path: string): AsyncIterable<Uint8Array> {
+async function* piecesOf(path: string, shared?: Pieces): AsyncIterable<Uint8Array> {
   const file = await open(path);
+  if (shared !== undefined) {
+    try {
+      for (;;) {
+        const room = shared.room();
+        const { bytesRead } = await file.read(room, 0, room.length, null);
+        if (bytesRead === 0) return;
+        yield room.subarray(0, bytesRead);
+      }
+    } finally {
+      await file.close();
+    }
+  }
   const places = [new Uint8Array(PIECE_BYTES), new Uint8Array(PIECE_BYTES)] as const;
   let next = file.read(places[0], 0, PIECE_BYTES, null);
   try {

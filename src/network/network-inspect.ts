@@ -3,7 +3,7 @@
 import { createAssets, type Machine } from './network-assets.ts';
 import { createBudget } from './network-budget.ts';
 import type { PacketSink } from './network-capture.ts';
-import type { CertificateConflict } from './network-certificates.ts';
+import type { CertificateServer } from './network-certificates.ts';
 import { readDatagram } from './network-datagrams.ts';
 import { createDetect } from './network-detect.ts';
 import { captureLabel, type Hash } from './network-hash.ts';
@@ -17,11 +17,11 @@ import { createFlowTable } from './network-table.ts';
 import { type ArpConflict, createWatch, type Router } from './network-watch.ts';
 
 /** Open flows; a hundred bytes each. */
-const FLOWS_MAX = 1 << 20;
+export const FLOWS_MAX = 1 << 20;
 /** Flows in which something is read at once: up to 3 KB each. */
-const HELD_MAX = 20_000;
+export const HELD_MAX = 20_000;
 /** Bytes that wait in all flows together. */
-const WAITING_BYTES_MAX = 128 * 1024 * 1024;
+export const WAITING_BYTES_MAX = 128 * 1024 * 1024;
 
 export interface Inspection {
   readonly packets: Readonly<PacketCounts>;
@@ -36,7 +36,7 @@ export interface Inspection {
   readonly pairs: ReadonlyMap<string, PairSeen>;
   readonly signs: readonly Sign[];
   readonly handshakes: readonly Handshake[];
-  readonly certificates: readonly CertificateConflict[];
+  readonly certificates: readonly CertificateServer[];
   readonly machines: readonly Machine[];
   readonly dhcpServers: readonly DhcpServer[];
 }
@@ -45,6 +45,8 @@ export interface Inspector {
   /** A new capture begins: packet numbers start again. Its name may hold anything: a label stands for it. */
   file(name: string): void;
   readonly frame: PacketSink;
+  /** The next frame is the one behind this number. */
+  numbered(packets: number): void;
   /** What was seen since the last time; flows stay open. */
   snapshot(): Inspection;
   finish(): Inspection;
@@ -56,10 +58,11 @@ export function createInspector(o: {
   flowsMax?: number;
   heldMax?: number;
   waitingBytesMax?: number;
+  machinesMax?: number;
 }): Inspector {
   const moment: Moment = { timeMs: 0, packet: 0, file: '-', vlan: 0, mac: () => '' };
   const signs = createSigns(moment);
-  const assets = createAssets(moment);
+  const assets = createAssets(moment, o.machinesMax);
   const table = createFlowTable({
     flowsMax: o.flowsMax ?? FLOWS_MAX,
     heldMax: o.heldMax ?? HELD_MAX,
@@ -106,7 +109,7 @@ export function createInspector(o: {
     pairs: new Map(report.pairs),
     signs: [...signs.all.values()],
     handshakes: [...report.handshakes.values()],
-    certificates: report.certificates.conflicts(),
+    certificates: report.certificates.servers(),
     machines: assets.machines(),
     dhcpServers: neighbours.dhcpServers(),
   });
@@ -118,6 +121,9 @@ export function createInspector(o: {
       moment.packet = 0;
     },
     frame: decoder.frame,
+    numbered(packets) {
+      moment.packet = packets;
+    },
     snapshot() {
       const seen = gathered();
       report.nextRound();

@@ -2,7 +2,7 @@
 
 import { spawn } from 'node:child_process';
 import { AsepsisError } from '../core/index.ts';
-import { type CaptureEnd, createCaptureReader, type PacketSink } from './network-capture.ts';
+import { type CaptureEnd, createCaptureReader, type PacketSink, type Pieces } from './network-capture.ts';
 
 export interface LiveCapture {
   /** Settles when the program ends, by itself or after `stop`. */
@@ -11,7 +11,7 @@ export interface LiveCapture {
 }
 
 /** Kernel memory for packets that wait for the reader. */
-const BUFFER_MIB = 64;
+const BUFFER_MIB = 128;
 const MESSAGE_CHARS_MAX = 4000;
 
 const PROGRAMS: readonly (readonly [string, (face: string) => string[]])[] = [
@@ -28,7 +28,7 @@ export function lossOf(text: string): { received: number; lost: number } {
 }
 
 /** Starts to read; `dumpcap` where it is installed, otherwise `tcpdump`. */
-export async function captureLive(face: string, sink: PacketSink): Promise<LiveCapture> {
+export async function captureLive(face: string, sink: PacketSink, pieces?: Pieces): Promise<LiveCapture> {
   if (!/^[\w.:@-]{1,64}$/.test(face))
     throw new AsepsisError('CONFIG_INVALID', `${face} is not the name of an interface.`);
   for (const [program, argumentsOf] of PROGRAMS) {
@@ -38,7 +38,7 @@ export async function captureLive(face: string, sink: PacketSink): Promise<LiveC
       child.once('error', () => resolve(false));
     });
     if (!started) continue;
-    const reader = createCaptureReader(sink);
+    const reader = createCaptureReader(sink, pieces);
     let said = '';
     child.stderr.on('data', (piece: Buffer) => {
       said = (said + piece.toString('latin1')).slice(-MESSAGE_CHARS_MAX);

@@ -28,7 +28,8 @@ import {
   type TypedApp,
 } from '../core/index.ts';
 import { openStore } from '../store/index.ts';
-import { captureLabel, hashKey, keyedHash } from './network-hash.ts';
+import { captureLabel, keyedHash } from './network-hash.ts';
+import { hashKey } from './network-key.ts';
 import { lossOf } from './network-live.ts';
 import { networkRoutes } from './network-routes.ts';
 import { startSensors } from './network-sensor.ts';

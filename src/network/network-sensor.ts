@@ -6,9 +6,10 @@ import { AsepsisError, type Config, type RoomServices, rfc3339, type SourceId } 
 import { middleAlerts } from './network-alert.ts';
 import { assessInspection } from './network-assess.ts';
 import { assetDrafts } from './network-asset-records.ts';
-import { captureLabel, type Hash, hashKey, keyedHash } from './network-hash.ts';
+import { captureLabel, type Hash, keyedHash } from './network-hash.ts';
 import { readCapture } from './network-input.ts';
 import { createInspector, type Inspection, type Inspector } from './network-inspect.ts';
+import { hashKey } from './network-key.ts';
 import { captureLive } from './network-live.ts';
 import { lossFinding } from './network-loss.ts';
 import { judgeRouters } from './network-routers.ts';
