@@ -80,6 +80,8 @@ async function profiles(): Promise<object> {
   let suites = 0;
   let connections = 0;
   for (let i = 0; i < 7; i++) {
+    // s_server sleeps for a second after it refused a renegotiation, which is the last thing that is asked.
+    await new Promise((resolve) => setTimeout(resolve, i === 0 ? 0 : 1200));
     const one = await timed(() => tlsProfile(gate, { host: '127.0.0.1', port }, Date.now()));
     runs.push(one.seconds);
     cpuSeconds = one.cpuSeconds;
@@ -158,7 +160,7 @@ kill $OTHER`;
 const tls = await profiles();
 const scan = await ports();
 const held = [await rate(2000), await rate(4000)];
-const apart = namespaces(10_000);
+const apart = namespaces(5000);
 process.stdout.write(
   `${JSON.stringify({ bench: 'perimeter', tls, ports: scan, rate: held, namespaces: apart, rssMb: Math.round(process.memoryUsage.rss() / 1e6) })}\n`,
 );

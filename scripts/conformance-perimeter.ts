@@ -1,9 +1,11 @@
-/** TLS profiles side by side with nmap and sslscan on the same loopback servers: which suites each sees, and how long it takes. */
+/** TLS profiles side by side with nmap, sslscan and testssl on the same loopback servers: which suites each sees, and how long it takes. */
 
 import { execFile, execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { createGate } from '../src/perimeter/perimeter-gate.ts';
-import { freePort, has, openLab, P256, RSA } from '../src/perimeter/testing/perimeter-lab.ts';
+import { freePort, has, type Lab, openLab, P256, RSA } from '../src/perimeter/testing/perimeter-lab.ts';
 import { loopbackScope } from '../src/perimeter/testing/perimeter-scopes.ts';
 import { tlsProfile } from '../src/perimeter/tls/tls-profile.ts';
 
@@ -50,6 +52,16 @@ async function sslscan(port: number, names: ReadonlyMap<string, string>): Promis
   return [...new Set(found.map((name) => names.get(name) ?? name))];
 }
 
+/** testssl by the numbers of the suites; a minute for a server of two versions, so it looks at one server only. */
+async function testssl(lab: Lab, port: number, names: ReadonlyMap<string, string>): Promise<string[]> {
+  const report = join(lab.dir, `testssl-${port}.json`);
+  const args = ['--warnings', 'off', '--color', '0', '-E', '--jsonfile', report, `127.0.0.1:${port}`];
+  await run('testssl', args, { maxBuffer: 16 * 1024 * 1024 }).catch(() => null);
+  const rows = JSON.parse(readFileSync(report, 'utf8')) as { id: string; finding: string }[];
+  const found = rows.filter(({ id }) => id.startsWith('cipher-')).map(({ finding }) => finding.trim().split(/\s+/));
+  return [...new Set(found.map((words) => words.at(-1) ?? '').map((name) => names.get(name) ?? name))];
+}
+
 export async function conformancePerimeter(_dataDir: string): Promise<{ name: string; ok: boolean; lines: string[] }> {
   if (!has('openssl', 'nmap', 'sslscan'))
     return { name: 'perimeter: nmap or sslscan is not installed, not compared', ok: true, lines: [] };
@@ -69,6 +81,17 @@ export async function conformancePerimeter(_dataDir: string): Promise<{ name: st
       const suites = new Set(profile?.versions.flatMap(({ ciphers }) => ciphers));
       const [byNmap, nmapTime] = await timed(() => nmap(port));
       const [bySslscan, sslscanTime] = await timed(() => sslscan(port, names));
+      if (what === 'as it comes' && has('testssl')) {
+        const [byTestssl, testsslTime] = await timed(() => testssl(lab, port, names));
+        const other = [
+          ...byTestssl.filter((name) => !suites.has(name)),
+          ...[...suites].filter((name) => !byTestssl.includes(name)),
+        ];
+        ok &&= other.length === 0;
+        lines.push(
+          `  testssl ${byTestssl.length} in ${testsslTime}${other.length > 0 ? `, differs in ${other.join(', ')}` : ''}`,
+        );
+      }
       const onlyNmap = byNmap.filter((name) => !suites.has(name));
       const onlyOurs = [...suites].filter((name) => !byNmap.includes(name));
       const onlySslscan = bySslscan.filter((name) => !suites.has(name));
@@ -83,12 +106,10 @@ export async function conformancePerimeter(_dataDir: string): Promise<{ name: st
       ] as const)
         if (list.length > 0) lines.push(`  ${who}: ${list.slice(0, 8).join(', ')}`);
     }
-    lines.push(
-      'sslscan sees fewer where its OpenSSL cannot speak a suite; testssl takes minutes a server and is left out',
-    );
+    lines.push('sslscan sees fewer where its OpenSSL cannot speak a suite');
   } finally {
     gate.stop('done');
     await lab.close();
   }
-  return { name: 'perimeter: TLS side by side with nmap and sslscan', ok, lines };
+  return { name: 'perimeter: TLS side by side with nmap, sslscan and testssl', ok, lines };
 }

@@ -8,6 +8,8 @@ import { conformanceCrowdsec } from './conformance-crowdsec.ts';
 import { conformanceDecode } from './conformance-decode.ts';
 import { conformanceDevices } from './conformance-devices.ts';
 import { conformanceFail2ban } from './conformance-fail2ban.ts';
+import { conformanceHardening } from './conformance-hardening.ts';
+import { conformanceObservatory } from './conformance-observatory.ts';
 import { conformancePerimeter } from './conformance-perimeter.ts';
 import { conformanceRules } from './conformance-rules.ts';
 import { conformanceSigma } from './conformance-sigma.ts';
@@ -33,6 +35,8 @@ const PARTS: readonly ((dataDir: string) => Promise<Verdict>)[] = [
   conformanceVex,
   conformanceCaptures,
   conformancePerimeter,
+  conformanceObservatory,
+  conformanceHardening,
 ];
 
 const { values } = parseArgs({ options: { data: { type: 'string' } } });

@@ -64,7 +64,8 @@ async function* decodeText(
   try {
     let batch = await batches.next();
     for (; !batch.done; batch = await batches.next())
-      yield* decoder.decode({ ...batch.value, seq: ++seq, source: SOURCE, receivedMs, peer: path, exercise: false });
+      // One after the other, so that hardly any outlives the next.
+      yield* decoder.events({ ...batch.value, seq: ++seq, source: SOURCE, receivedMs, peer: path, exercise: false });
     if (batch.value !== null) say?.(`${path}: ${batch.value}; what comes before was read.`);
   } finally {
     await batches.return(null);

@@ -38,7 +38,7 @@ export async function indexFile(
     `SELECT DISTINCT fields_same FROM ${table} WHERE fields_same IS NOT NULL LIMIT ${SAME_MAX + 1}`,
   );
   const keys = createKeys();
-  const note = createKeyScan(keys.add);
+  const note = createKeyScan((key) => keys.add(key));
   const { bloom, posted, postings } = await valuesOf(duck, table, columns, note);
   await noteTexts(duck, table, columns, note);
   const index = encodeIndex({

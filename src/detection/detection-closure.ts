@@ -3,6 +3,7 @@
 import { inCidr } from './detection-cidr.ts';
 import type { FieldCache, Text } from './detection-fields.ts';
 import { BEGIN, END } from './detection-literal.ts';
+import { rememberAnswer } from './detection-memo.ts';
 import { compares, evaluateTest, numberOf, timePart } from './detection-plain.ts';
 import type { Expr, Test } from './detection-rule.ts';
 import { createAnyScan } from './detection-scan.ts';
@@ -73,6 +74,8 @@ export function compileExpr(expr: Expr, fields: FieldCache, normFirst: boolean):
   }
 }
 
+/** Lists from this length on remember their answers for values that repeat. */
+const REMEMBERED_MIN = 4;
 /** Lists from this length on are searched at once instead of text by text. */
 const LIST_MIN = 12;
 
@@ -138,7 +141,8 @@ function compileOr(of: readonly Expr[], fields: FieldCache, normFirst: boolean):
           for (let i = 0; i < checks.length; i++) if ((checks[i] as (value: string) => boolean)(value)) return true;
           return false;
         };
-    parts.push({ effort: equal ? 1 : tests.length * 3, holds: over(read, slot, check) });
+    const answer = !equal && tests.length >= REMEMBERED_MIN ? rememberAnswer(check) : check;
+    parts.push({ effort: equal ? 1 : tests.length * 3, holds: over(read, slot, answer) });
   }
   const list = parts.sort((a, b) => a.effort - b.effort).map((part) => part.holds);
   if (list.length === 1) return list[0] as Holds;
@@ -154,7 +158,7 @@ function compileTest(field: string, test: Test, fields: FieldCache, normFirst: b
     case 'text':
       return over(test.cased ? fields.text : fields.lower, slot, textCheck(test));
     case 'regex':
-      return over(fields.text, slot, test.regex.test);
+      return over(fields.text, slot, rememberAnswer(test.regex.test));
     case 'cidr':
       return over(fields.text, slot, (value) => inCidr(value, test.cidr));
     case 'compare':

@@ -44,11 +44,16 @@ export function remember(find: Find): Find {
       rest--;
       return find(value);
     }
-    let mix = Math.imul(length, 0x9e3779b1);
-    mix = Math.imul(mix ^ value.charCodeAt(length - 1), 0x01000193);
-    mix = Math.imul(mix ^ value.charCodeAt(length - 5 < 0 ? 0 : length - 5), 0x01000193);
+    // Values differ at their ends more than anywhere else: numbers, names of files, parameters.
+    const tail =
+      value.charCodeAt(length - 1) ^
+      (value.charCodeAt(length - 2) << 7) ^
+      (value.charCodeAt(length - 3) << 14) ^
+      (value.charCodeAt(length - 4) << 21);
+    let mix = Math.imul(length ^ tail, 0x9e3779b1);
     mix = Math.imul(mix ^ value.charCodeAt(length >> 1), 0x01000193);
-    mix = Math.imul(mix ^ value.charCodeAt(length - (length >> 2)), 0x01000193) | 1;
+    mix = Math.imul(mix ^ value.charCodeAt(length - (length >> 2)), 0x01000193);
+    mix = Math.imul(mix ^ value.charCodeAt(length >> 3), 0x01000193) | 1;
     const place = (mix >>> 16) % PLACES;
     if (++looked >= JUDGE_EVERY) judge();
     if (keys[place] === value) {
@@ -67,4 +72,12 @@ export function remember(find: Find): Find {
     } else once[place] = mix;
     return found;
   };
+}
+
+const YES: readonly number[] = Object.freeze([0]);
+
+/** The same for a question that is answered with yes or no. */
+export function rememberAnswer(holds: (value: string) => boolean): (value: string) => boolean {
+  const find = remember((value) => (holds(value) ? YES : NONE));
+  return (value) => find(value).length > 0;
 }

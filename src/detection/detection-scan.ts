@@ -7,6 +7,7 @@
 
 import { edgeFinder, type Finder, foreignFinder, NOT_ASCII, type Report } from './detection-finder.ts';
 import { BEGIN, END } from './detection-literal.ts';
+import { rememberAnswer } from './detection-memo.ts';
 import { asBytes, type WindowFinder, windowFinder } from './detection-skip.ts';
 
 export interface FieldScan {
@@ -137,8 +138,8 @@ export function createScan(literals: LiteralTable, payloadCount: number, compact
   };
 }
 
-/** Whether any of the literals stands in a value. */
+/** Whether any of the literals stands in a value; images and command lines repeat, so answers are remembered. */
 export function createAnyScan(literals: readonly string[]): (value: string) => boolean {
   const scan = createScan(new Map(literals.map((text) => [text, [0]])), 1, true);
-  return (value) => scan.find(value).length > 0;
+  return rememberAnswer((value) => scan.find(value).length > 0);
 }

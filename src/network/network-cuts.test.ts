@@ -224,7 +224,7 @@ describe('wrapped', () => {
     'IPv4 in IPv6': (one) => ethernet(0x86dd, ipv6(4, four(one))),
     'IPv6 alone': (one) => ethernet(0x86dd, six(one)),
     'IPv6 with extension headers': (one) => {
-      const options = Buffer.from([60, 0, 1, 4, 0, 0, 0, 0, 6, 1, ...new Array<number>(14).fill(0)]);
+      const options = Buffer.from([60, 0, 1, 4, 0, 0, 0, 0, 6, 1, ...Buffer.alloc(14)]);
       return ethernet(0x86dd, ipv6(0, Buffer.concat([options, segment(one)]), one.from));
     },
   };

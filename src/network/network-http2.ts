@@ -185,7 +185,7 @@ export function createHttp2(report: Report, budget: Budget): Parser {
       return at;
     },
     end(flow) {
-      for (const id of [...streams.keys()]) end(flow, id);
+      for (const id of streams.keys()) end(flow, id);
     },
   };
   return parser;

@@ -112,7 +112,7 @@ describe('IPv6', () => {
   test('the only DHCPv6 server names itself; one that is the router as well is no news', () => {
     expect(only([dhcp(66, fe80(66))], 'rogue-dhcp-server')).toMatchObject([{ severity: 'medium' }]);
     expect(link([dhcp(1, house)]).findings).toEqual([]);
-    const advertisement = Buffer.from([134, 0, 0, 0, 64, 0, 7, 8, ...new Array<number>(8).fill(0)]);
+    const advertisement = Buffer.from([134, 0, 0, 0, 64, 0, 7, 8, ...Buffer.alloc(8)]);
     const router = ethernet(0x86dd, ipv6(58, advertisement, fe80(66), `ff02${'0'.repeat(27)}1`), 66);
     expect(only([router, dhcp(66, fe80(66))], 'rogue-dhcp-server')).toEqual([]);
   });

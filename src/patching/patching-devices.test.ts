@@ -241,6 +241,33 @@ describe('devices', () => {
   });
 });
 
+test('models and vendors as registers really write them', () => {
+  const one = product('General Electric (GE)', 'Optima 520', '<= 1.002');
+  const say = (vendor: string, model: string, version = '1.001') => answer(one, vendor, model, version);
+  for (const [vendor, model] of [
+    ['GE Healthcare', 'Optima-520'],
+    ['GE HEALTHCARE', 'OPTIMA_520'],
+    ['General Electric', 'Optima520'],
+    ['Genreal Electric', 'Optima® 520'],
+    ['GE Medical Systems GmbH', 'Optima (TM) 520'],
+    ['GE', 'GE Optima 520 S/N 4711-22'],
+  ] as const)
+    expect([vendor, model, say(vendor, model)]).toEqual([vendor, model, 'affected']);
+  expect(say('GE', 'Optima 520', '1,003')).toBe('no');
+  expect(say('GE', 'Optima-640')).toBe('no');
+  expect(say('Gemini Electric', 'Optima 520')).toBe('no');
+});
+
+test('the question asks for what is missing: the version, or whether the words hold for the one that is there', () => {
+  const one = product('Examplus', 'FlowMaster', '< 2.0 (with the wireless option)');
+  const ask = (version: string) => judgeDevice({ name: 'p-1', vendor: 'Examplus', model: 'FlowMaster', version }, one);
+  expect(ask('')?.question).toBe(
+    'Which version does p-1 run? The advisory names "< 2.0 (with the wireless option)" of FlowMaster.',
+  );
+  expect(ask('1.5')).toMatchObject({ answer: 'unknown', question: expect.stringContaining('given as 1.5?') });
+  expect(ask('2.1')).toBeNull();
+});
+
 const folder = mkdtempSync(join(tmpdir(), 'asepsis-devices-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 

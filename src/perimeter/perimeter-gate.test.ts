@@ -87,6 +87,44 @@ test('the kill switch ends what is open and lets nothing begin', async () => {
   expect(await gate.open({ host: '127.0.0.1', port }, 'test')).toEqual({ kind: 'refused', why: 'stopped by hand' });
 });
 
+test('a pacer that is slowed gives as many fewer turns, and what it owes it makes up without a burst', () => {
+  let now = 0;
+  let next: { at: number; work: () => void } | null = null;
+  const pacer = createPacer(
+    100,
+    () => now,
+    (work, ms) => {
+      next = { at: now + Math.max(1, ms), work };
+    },
+  );
+  const times: number[] = [];
+  for (let i = 0; i < 5000; i++) pacer.take(() => times.push(now));
+  const until = (end: number) => {
+    while (next && next.at <= end) {
+      const { at, work } = next;
+      next = null;
+      now = Math.max(now, at);
+      work();
+    }
+    now = end;
+  };
+  const given = (from: number, to: number) => times.filter((at) => at >= from && at < to).length;
+  until(10_000);
+  expect(given(0, 10_000)).toBeGreaterThan(990);
+  pacer.slow(4);
+  until(20_000);
+  expect(given(10_100, 20_000)).toBeLessThan(255);
+  pacer.slow(1);
+  // Two seconds without the processor.
+  const late = next as { at: number; work: () => void } | null;
+  next = null;
+  now = 22_000;
+  late?.work();
+  until(32_000);
+  for (let at = 22_000; at < 31_000; at += 500) expect(given(at, at + 1000)).toBeLessThanOrEqual(106);
+  expect(given(22_000, 32_000)).toBeGreaterThan(1015);
+});
+
 test('a stop is heard at once by all that wait for their turn, however slow the rate is', async () => {
   const seen: string[] = [];
   const port = await listen('127.0.0.1', seen);

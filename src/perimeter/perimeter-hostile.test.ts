@@ -132,6 +132,21 @@ ssl_ciphers AES128-SHA:ECDHE-RSA-AES256-GCM-SHA384:ECDHE-RSA-AES128-GCM-SHA256; 
   ]);
 });
 
+test.skipIf(!has('openssl', 'nginx'))(
+  'a client that asks for the handshake again: taken, refused, and not there in TLS 1.3',
+  async () => {
+    const [takes, refuses] = [await freePort(), await freePort()];
+    const keys = ['-cert', rsa.cert, '-key', rsa.key, '-www', '-quiet', '-tls1_2'];
+    await lab.start('openssl', ['s_server', '-accept', String(takes), '-client_renegotiation', ...keys], takes);
+    await lab.start('openssl', ['s_server', '-accept', String(refuses), '-no_renegotiation', ...keys], refuses);
+    expect((await profile(takes))?.clientRenegotiation).toBe(true);
+    expect((await profile(refuses))?.clientRenegotiation).toBe(false);
+    expect((await profile(await tls({ minVersion: 'TLSv1.3' })))?.clientRenegotiation).toBeNull();
+    const view = await look(takes);
+    expect(view.weaknesses.map(({ key }) => key)).toContain('client-renegotiation');
+  },
+);
+
 test.skipIf(!openssl)('over IPv6 alone', async () => {
   const port = await tls({}, '::1');
   const view = await look(port, '::1');

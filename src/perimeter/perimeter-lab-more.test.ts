@@ -147,6 +147,19 @@ test.skipIf(!has('storescp', 'openssl'))('DICOM inside TLS', async () => {
   expect(kinds(view)).not.toContain('clinical-without-tls:dicom');
 });
 
+test.skipIf(!has('slapd', 'openssl') || !root)('slapd with StartTLS', async () => {
+  const port = await freePort();
+  const conf = lab.file(
+    'slapd-tls.conf',
+    `pidfile ${lab.dir}/slapd-tls.pid\nTLSCertificateFile ${rsa.cert}\nTLSCertificateKeyFile ${rsa.key}\nTLSCipherSuite NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-RSA\n`,
+  );
+  await lab.start('slapd', ['-d', '0', '-f', conf, '-h', `ldap://127.0.0.1:${port}`], port);
+  const view = await look(port);
+  expect(view).toMatchObject({ service: 'ldap', tls: true });
+  expect(view.profile?.versions.map(({ version }) => version)).toEqual(['TLS 1.2', 'TLS 1.3']);
+  expect(view.profile?.chains[0]?.certificates[0]?.keyType).toBe('rsa');
+});
+
 test.skipIf(!has('etcd'))('etcd', async () => {
   const view = await look((await servers.keyServer(lab)).port);
   expect(view).toMatchObject({ service: 'etcd', software: [{ name: 'etcd' }] });

@@ -59,7 +59,9 @@ export function weak(
 }
 
 export const isHtml = (answer: HttpAnswer): boolean =>
-  /html/i.test(answer.headers['content-type'] ?? '') || /^\s*(<!doctype html|<html)/i.test(answer.body.slice(0, 500));
+  // No browser shows the body of a redirect.
+  (answer.status < 300 || answer.status >= 400) &&
+  (/html/i.test(answer.headers['content-type'] ?? '') || /^\s*(<!doctype html|<html)/i.test(answer.body.slice(0, 500)));
 
 /** A page like any other that is not there: a server that answers everything with 200 has nothing to show. */
 export function isReal(site: SiteView, answer: HttpAnswer | null): answer is HttpAnswer {

@@ -25,8 +25,16 @@ let number = 0;
 async function block(target: string): Promise<string> {
   const id = `rsp_${String(++number).padStart(26, '0')}`;
   const response = {
-    ...{ id, number, kind: 'block', target, state: 'active', reason: 'x', proposed_by: 'lead' },
-    ...{ simulated: false, exercise: false, expires: new Date(clock.now() + 600_000).toISOString() },
+    id,
+    number,
+    kind: 'block',
+    target,
+    state: 'active',
+    reason: 'x',
+    proposed_by: 'lead',
+    simulated: false,
+    exercise: false,
+    expires: new Date(clock.now() + 600_000).toISOString(),
   };
   await insertResponse(store, clock, { response: response as never, pending: null });
   return id;

@@ -43,12 +43,14 @@ const name = fc.constantFrom(
   'X_Under',
   'X-A',
   'Expect',
+  'TE',
   'Upgrade',
   'bad name',
   '',
   ' Folded',
 );
 const value = fc.constantFrom(
+  'trailers',
   'x.localhost',
   '0',
   '5',
@@ -108,6 +110,10 @@ test('what is read as plain, Node reads alike: one request, the same head, no bo
   expect(plain).toBeGreaterThan(40);
 });
 
+test('what browsers behind a proxy say of trailers is plain', () => {
+  expect(readPlainHead(Buffer.from('GET / HTTP/1.1\r\nHost: x\r\nTE: trailers\r\n\r\n'))).toMatchObject({ url: '/' });
+});
+
 test('a head in pieces is waited for, and read the same wherever it is cut', () => {
   const bytes = Buffer.from(`${honest}GET /next`, 'latin1');
   const whole = readPlainHead(bytes);
@@ -119,6 +125,7 @@ test.each([
   ['a body', 'GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n'],
   ['chunks', 'GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n'],
   ['a socket', 'GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'],
+  ['codings', 'GET / HTTP/1.1\r\nHost: x\r\nTE: chunked\r\n\r\n'],
   ['two hosts', 'GET / HTTP/1.1\r\nHost: x\r\nHost: x\r\n\r\n'],
   ['no host', 'GET / HTTP/1.1\r\n\r\n'],
   ['a changing method', 'POST / HTTP/1.1\r\nHost: x\r\n\r\n'],

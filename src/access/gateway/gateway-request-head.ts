@@ -39,7 +39,6 @@ const NOT_PLAIN = new Set([
   'upgrade',
   'expect',
   'trailer',
-  'te',
   'keep-alive',
   'http2-settings',
   'proxy-connection',
@@ -78,6 +77,8 @@ export function readPlainHead(bytes: Buffer): PlainHead | 'more' | 'other' {
       if (word !== 'close' && word !== 'keep-alive') return 'other';
       close = word === 'close';
     }
+    // Firefox says so at every request over HTTP/2, and proxies hand it on; anything else is about codings.
+    if (key === 'te' && value.toLowerCase() !== 'trailers') return 'other';
     headers[key] = value;
     rawHeaders.push(name, value);
     at += whole.length;

@@ -21,7 +21,8 @@ export interface Asker {
 }
 
 const quoted = (text: string): string => `"${text.replaceAll(/["\\]/g, (c) => `\\${c}`)}"`;
-const textOf = (value: unknown): string => (value === undefined || value === null ? '' : String(value));
+const textOf = (value: unknown): string =>
+  typeof value === 'string' ? value : typeof value === 'number' ? String(value) : '';
 /** What the kernel writes where nobody has signed in (auid of a daemon). */
 const NOBODY = new Set(['', '4294967295', '-1', 'unset']);
 

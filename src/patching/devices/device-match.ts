@@ -54,7 +54,10 @@ export function judgeDevice(device: Device, product: DeviceProduct): DeviceAnswe
   const version = same ? 'in' : judgeVersion(saying, device.version);
   if (version === 'out') return null;
   if (version === 'in') return sure ? answer('affected', null) : answer('maybe', which);
-  const ask = `Which version does ${device.name} run? The advisory names "${product.version}" of ${product.product}.`;
+  const ask =
+    device.version === ''
+      ? `Which version does ${device.name} run? The advisory names "${product.version}" of ${product.product}.`
+      : `Does "${product.version}" of ${product.product} hold for ${device.name}, whose version is given as ${device.version}?`;
   return answer(device.version === '' ? 'maybe' : 'unknown', ask);
 }
 

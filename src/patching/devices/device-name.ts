@@ -41,10 +41,7 @@ export function modelWords(text: string, vendor: string): ModelWords {
   const ranges: { letters: string; from: number; to: number }[] = [];
   const own = vendorWords(vendor);
   let before = '';
-  for (const group of text
-    .slice(0, TEXT_CHARS_MAX)
-    .toLowerCase()
-    .split(/[\s,;()|[\]"]+/)) {
+  for (const group of spaced(text).split(/[\s,;()|[\]"]+/)) {
     const range = /^([a-z]{0,4})([0-9]{1,4})-(?:\1)?([0-9]{1,4})$/.exec(group);
     if (range && Number(range[3]) > Number(range[2]) && Number(range[3]) - Number(range[2]) <= RANGE_MAX + 600) {
       ranges.push({ letters: range[1] as string, from: Number(range[2]), to: Number(range[3]) });
@@ -78,6 +75,20 @@ export function modelWords(text: string, vendor: string): ModelWords {
   }
   return { codes, names, ranges };
 }
+
+/** Without marks and serial numbers; "Optima-520", "Optima_520" and "Optima520" as "Optima 520". */
+const spaced = (text: string): string =>
+  // "Gemini-TF-64": a name whose spaces somebody took away.
+  (/\s/.test(text.trim()) || text.split('-').length < 3 ? text : text.replaceAll('-', ' '))
+    .slice(0, TEXT_CHARS_MAX)
+    .toLowerCase()
+    .replace(/[®™©]|\((?:tm|r|c)\)/g, '')
+    .replace(/(?<![a-z0-9])(?:s\/?n|ser(?:ial)?(?:[ .-]?(?:no|nr|number))?)[.:# ]+[a-z]{0,4}[0-9][a-z0-9-]{3,}/g, ' ')
+    .replaceAll('_', ' ')
+    .replace(/(?<=(?<![a-z])[a-z]{3,})-(?=[a-z]{0,3}[0-9])/g, ' ')
+    .replace(/(?<=[0-9][a-z]{0,2})-(?=[a-z]{3,})/g, ' ')
+    .replace(/(?<=(?<![a-z0-9])[a-z]{5,})(?=[0-9])/g, ' ')
+    .replace(/(?<=(?<![a-z0-9])[a-z]{4,})(?=[0-9]{4,})/g, ' ');
 
 /** "Q-Stress" and "e-Alert" are one word each. */
 const hyphenated = (part: string): string[] =>

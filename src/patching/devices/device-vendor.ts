@@ -63,8 +63,25 @@ export const plainWords = (text: string): string[] =>
     .filter(Boolean)
     .slice(0, WORDS_MAX);
 
+/** Hospitals have few vendors, and advisories name each of them again and again: each name, and each pair, is read once. */
+const REMEMBERED_MAX = 50_000;
+function remembered<T>(memory: Map<string, T>, key: string, make: () => T): T {
+  const known = memory.get(key);
+  if (known !== undefined) return known;
+  const made = make();
+  if (memory.size >= REMEMBERED_MAX) memory.clear();
+  memory.set(key, made);
+  return made;
+}
+const vendors = new Map<string, readonly string[]>();
+const pairs = new Map<string, boolean>();
+const ownWords = new Map<string, ReadonlySet<string>>();
+
 /** The companies that a vendor's name may mean. */
-export function vendorsOf(text: string): string[] {
+export const vendorsOf = (text: string): readonly string[] =>
+  remembered(vendors, text.slice(0, TEXT_CHARS_MAX), () => readVendors(text));
+
+function readVendors(text: string): string[] {
   const words = plainWords(text);
   const all = ` ${words.join(' ')} `;
   const found = new Set<string>();
@@ -74,24 +91,39 @@ export function vendorsOf(text: string): string[] {
   if (found.size > 0 && !several) return [...found];
   const own = words.filter((word) => !VENDOR_NOISE.has(word) && word.length > 1);
   if (several) return [...found, ...own];
-  // A misspelt name of one that is known.
-  for (const word of own)
-    for (const [name, vendors] of GROUPS) if (nearlySame(word, name)) for (const vendor of vendors) found.add(vendor);
+  // A misspelt name of one that is known, of one word or of several.
+  for (const [name, vendors] of GROUPS) if (misspelt(words, name)) for (const vendor of vendors) found.add(vendor);
   for (const word of own) found.add(word);
   return [...found];
 }
 
+function misspelt(words: readonly string[], name: string): boolean {
+  const length = name.split(' ').length;
+  const joined = name.replaceAll(' ', '');
+  for (let i = 0; i + length <= words.length; i++) {
+    const some = words.slice(i, i + length);
+    if ((length > 1 || !VENDOR_NOISE.has(some[0] as string)) && nearlySame(some.join(''), joined)) return true;
+  }
+  return false;
+}
+
 /** All words that a vendor's names are made of: in a product's name they say nothing. */
-export function vendorWords(text: string): ReadonlySet<string> {
-  const found = new Set([...vendorsOf(text), ...plainWords(text)]);
+export const vendorWords = (text: string): ReadonlySet<string> =>
+  remembered(ownWords, text.slice(0, 2 * TEXT_CHARS_MAX), () => readVendorWords(text));
+
+function readVendorWords(text: string): ReadonlySet<string> {
+  const found = new Set([...vendorsOf(text), ...plainWords(text).filter((word) => !VENDOR_NOISE.has(word))]);
   for (const [vendor, ...names] of VENDORS)
     if (found.has(vendor)) for (const name of names) for (const word of name.split(' ')) found.add(word);
   return found;
 }
 
 export function sameVendor(a: string, b: string): boolean {
-  const right = vendorsOf(b);
-  return vendorsOf(a).some((left) => right.some((other) => left === other || nearlySame(left, other)));
+  const key = `${a.slice(0, TEXT_CHARS_MAX)}\n${b.slice(0, TEXT_CHARS_MAX)}`;
+  return remembered(pairs, key, () => {
+    const right = vendorsOf(b);
+    return vendorsOf(a).some((left) => right.some((other) => left === other || nearlySame(left, other)));
+  });
 }
 
 /** One letter more, less, other or changed with its neighbour in words of six and more; two in words of ten and more. */

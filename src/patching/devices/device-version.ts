@@ -14,7 +14,10 @@ export function judgeVersion(saying: VersionSaying, deviceVersion: string): Vers
   if (saying.kind === 'other') return 'unknown';
   let text = deviceVersion.trim().toLowerCase().slice(0, DEVICE_CHARS_MAX);
   for (let i = 0; i < 3 && DEVICE_WORDS.test(text); i++) text = text.replace(DEVICE_WORDS, '');
-  text = text.replace(/(?<=[0-9])\(([0-9]{1,4})\)(?=[a-z0-9.]{0,8}$)/, '.$1');
+  // Spreadsheets of many countries write "1,002".
+  text = text
+    .replace(/(?<=[0-9]|^[a-z]),(?=[0-9])/g, '.')
+    .replace(/(?<=[0-9])\(([0-9]{1,4})\)(?=[a-z0-9.]{0,8}$)/, '.$1');
   const version = plainVersion(withTails(text));
   if (!isVersion(version, true)) return 'unknown';
   const out = saying.except.map((one) => listed(version, one));

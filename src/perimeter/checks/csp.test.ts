@@ -17,3 +17,8 @@ test.each([
     ),
   ).toHaveLength(findings);
 });
+
+test('the body of a redirect is no page', async () => {
+  const redirect = { status: 301, headers: { location: 'https://site.test/' }, body: '<html>moved</html>' };
+  expect(await csp.check(site({ '/': redirect }))).toEqual([]);
+});

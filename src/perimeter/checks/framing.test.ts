@@ -13,3 +13,8 @@ test.each([
     await framing.check(site({ '/': { headers: headers as Record<string, string>, body: '<html>' } })),
   ).toHaveLength(findings);
 });
+
+test('the body of a redirect is no page', async () => {
+  const redirect = { status: 301, headers: { location: 'https://site.test/' }, body: '<html>moved</html>' };
+  expect(await framing.check(site({ '/': redirect }))).toEqual([]);
+});

@@ -15,6 +15,7 @@ import { leftFiles } from './left-files.ts';
 import { loginPage } from './login-page.ts';
 import { methods } from './methods.ts';
 import { mixedContent } from './mixed-content.ts';
+import { nosniff } from './nosniff.ts';
 import { referrer } from './referrer.ts';
 import { securityTxt } from './security-txt.ts';
 import { sri } from './sri.ts';
@@ -26,6 +27,7 @@ export const HTTP_CHECKS: readonly HttpCheck[] = [
   cookies,
   cors,
   framing,
+  nosniff,
   referrer,
   sri,
   methods,

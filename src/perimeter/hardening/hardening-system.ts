@@ -53,6 +53,39 @@ export function keyed(o: Keyed): HardeningCheck {
   };
 }
 
+const FAILLOCK = keyed({
+  id: 'faillock-deny',
+  category: 'accounts',
+  path: '/etc/security/faillock.conf',
+  key: 'deny',
+  standard: '3',
+  isGood: (value) => Number(value) >= 1 && Number(value) <= 5,
+  line: 'deny = 5',
+  severity: 'medium',
+  title: 'Passwords may be guessed without end',
+  why: 'Nobody is locked out after wrong ones.',
+  sources: ['CIS Debian 12 5.3.3.1.1', 'ANSSI-BP-028 R31'],
+  reload: '',
+});
+/** Its file counts for nothing while no PAM stack asks the module (pam_faillock(8)). */
+const faillock: HardeningCheck = {
+  ...FAILLOCK,
+  command: 'grep pam_faillock /etc/pam.d/common-auth; grep deny /etc/security/faillock.conf',
+  judge: (evidence) => {
+    const stacks = ['/etc/pam.d/common-auth', '/etc/pam.d/system-auth'].map((path) => evidence.text(path));
+    const asked = stacks.some(
+      (text) => text !== null && activeLines(text).some(({ line }) => /pam_faillock\.so/.test(line)),
+    );
+    if (asked || stacks.every((text) => text === null)) return FAILLOCK.judge(evidence);
+    if (evidence.text('/etc/security/faillock.conf') === null) return ABSENT;
+    return bad(
+      'pam_faillock stands in no PAM stack: what faillock.conf says is not asked',
+      [],
+      'Add pam_faillock with pam-auth-update (a profile in /usr/share/pam-configs), with a second session of root open until it was tried.',
+    );
+  },
+};
+
 const accounts: readonly HardeningCheck[] = [
   keyed({
     id: 'pwquality-length',
@@ -68,20 +101,7 @@ const accounts: readonly HardeningCheck[] = [
     sources: ['CIS Debian 12 5.3.3.2.2', 'ANSSI-BP-028 R31'],
     reload: '',
   }),
-  keyed({
-    id: 'faillock-deny',
-    category: 'accounts',
-    path: '/etc/security/faillock.conf',
-    key: 'deny',
-    standard: '3',
-    isGood: (value) => Number(value) >= 1 && Number(value) <= 5,
-    line: 'deny = 5',
-    severity: 'medium',
-    title: 'Passwords may be guessed without end',
-    why: 'Nobody is locked out after wrong ones.',
-    sources: ['CIS Debian 12 5.3.3.1.1', 'ANSSI-BP-028 R31'],
-    reload: '',
-  }),
+  faillock,
   keyed({
     id: 'login-umask',
     category: 'accounts',

@@ -25,7 +25,8 @@ const WEAK: Readonly<Record<string, string>> = {
   '/etc/security/pwquality.conf': '# minlen = 8\n',
   '/etc/security/faillock.conf': 'deny = 0\n',
   '/etc/login.defs': 'UMASK\t\t022\nENCRYPT_METHOD MD5\n',
-  '/etc/pam.d/common-auth': 'auth [success=1 default=ignore] pam_unix.so nullok\n',
+  '/etc/pam.d/common-auth':
+    'auth required pam_faillock.so preauth\nauth [success=1 default=ignore] pam_unix.so nullok\n',
   '/etc/sudoers': 'root ALL=(ALL:ALL) ALL\ndeploy ALL=(ALL) NOPASSWD: ALL\n',
   '/etc/sudoers.d/x': 'ops ALL=(ALL) NOPASSWD:ALL\n',
   '/etc/apt/apt.conf.d/20auto-upgrades': 'APT::Periodic::Unattended-Upgrade "0";\n',
@@ -123,6 +124,17 @@ test.each(CHECKS.map((check) => [check.id, check] as const))(
     expect(check.judge(collectFolder(root)).state).toBe('bad');
   },
 );
+
+test('faillock.conf alone locks nobody out', () => {
+  const check = CHECKS.find(({ id }) => id === 'faillock-deny');
+  const files = {
+    '/etc/security/faillock.conf': 'deny = 3\n',
+    '/etc/pam.d/common-auth': 'auth required pam_unix.so\n',
+  };
+  expect(check?.judge(collectFolder(server(files)))).toMatchObject({ state: 'bad', changes: [] });
+  const asked = { ...files, '/etc/pam.d/common-auth': 'auth required pam_faillock.so preauth\n' };
+  expect(check?.judge(collectFolder(server(asked)))).toMatchObject({ state: 'good' });
+});
 
 test('a script refuses a file that changed since it was judged', () => {
   const root = server(WEAK);

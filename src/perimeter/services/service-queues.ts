@@ -123,7 +123,7 @@ export const amqp: Probe = {
 export const nats: Probe = {
   service: 'nats',
   ports: [4222],
-  greets: (banner) => /^INFO \{"/.test(banner.toString('latin1')),
+  greets: (banner) => banner.toString('latin1').startsWith('INFO {"'),
   look: async (context) => {
     const text = context.banner?.toString('utf8') ?? '';
     const flag = (name: string) => new RegExp(`"${name}":\\s*true`).test(text);

@@ -3,6 +3,8 @@
 import { exposed, type Probe, question } from '../perimeter-probe.ts';
 import { at, fix, type Weakness } from '../perimeter-weakness.ts';
 
+/** A desktop makes a process or a session first. */
+const ANSWER_MS = 3000;
 const PROTOCOL = { rdp: 0, tls: 1, hybrid: 2, hybridEx: 8 } as const;
 const FAILURE = { hybridRequired: 5 } as const;
 
@@ -35,11 +37,11 @@ export const rdp: Probe = {
   look: async (context) => {
     if (context.tls) return null;
     const any = parseRdp(
-      await question(context, 'rdp', rdpRequest(PROTOCOL.tls | PROTOCOL.hybrid | PROTOCOL.hybridEx)),
+      await question(context, 'rdp', rdpRequest(PROTOCOL.tls | PROTOCOL.hybrid | PROTOCOL.hybridEx), ANSWER_MS),
     );
     if (!any) return null;
-    const tls = parseRdp(await question(context, 'rdp without NLA', rdpRequest(PROTOCOL.tls)));
-    const bare = parseRdp(await question(context, 'rdp without TLS', rdpRequest(PROTOCOL.rdp)));
+    const tls = parseRdp(await question(context, 'rdp without NLA', rdpRequest(PROTOCOL.tls), ANSWER_MS));
+    const bare = parseRdp(await question(context, 'rdp without TLS', rdpRequest(PROTOCOL.rdp), ANSWER_MS));
     const withoutNla = tls?.selected === PROTOCOL.tls || bare?.selected === PROTOCOL.rdp;
     const where = at(context.host, context.port);
     const weaknesses: Weakness[] = [

@@ -168,6 +168,16 @@ export function tlsWeaknesses(
       seen: 'The ServerHello lacks renegotiation_info',
       command: connect(' -tls1_2'),
     });
+  if (profile.clientRenegotiation === true)
+    add({
+      kind: 'weak-tls',
+      key: 'client-renegotiation',
+      severity: 'low',
+      title: `Clients may ask for the TLS handshake again and again on ${where}`,
+      why: 'A handshake costs the server many times what it costs the one who asks (CVE-2011-1473).',
+      seen: 'A second handshake inside one connection was taken',
+      command: connect(' -tls1_2 -legacy_renegotiation'),
+    });
   if (profile.fallbackScsv === false && old.length > 0)
     add({
       kind: 'weak-tls',

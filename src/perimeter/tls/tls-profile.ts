@@ -15,6 +15,7 @@ import {
   VERSIONS,
   type VersionName,
 } from './tls-hello.ts';
+import { clientRenegotiates } from './tls-renegotiate.ts';
 import { createTalker, type Talker, type TlsTarget } from './tls-talk.ts';
 import { chosenAlpn, type Thirteen, thirteen } from './tls-thirteen.ts';
 
@@ -34,6 +35,8 @@ export interface TlsProfile {
   readonly dhPrime: string | null;
   readonly sha1Signature: boolean;
   readonly secureRenegotiation: boolean | null;
+  /** A client may ask for the handshake again; null where it could not be asked. */
+  readonly clientRenegotiation: boolean | null;
   readonly compression: boolean;
   readonly alpn: readonly string[];
   readonly tickets: boolean;
@@ -321,6 +324,9 @@ export async function tlsProfile(gate: Gate, target: TlsTarget, nowMs: number): 
     showOf(talker, found),
     fallbackOf(talker, found),
   ]);
+  const older = ['TLS 1.2', 'TLS 1.1', 'TLS 1.0'].some((version) => found.has(version));
+  // Alone and last: some servers pause after they have refused it.
+  const clientRenegotiation = older ? await clientRenegotiates(talker) : null;
   const hello = shown.flight?.hello ?? null;
   const has = (extension: number) => hello?.extensions.has(extension) ?? false;
   const host = talker.name ?? target.host;
@@ -340,6 +346,7 @@ export async function tlsProfile(gate: Gate, target: TlsTarget, nowMs: number): 
     dhPrime: shown.dhPrime,
     sha1Signature: shown.sha1,
     secureRenegotiation: hello ? has(EXT.renegotiation) : null,
+    clientRenegotiation,
     compression: hello?.compression === 1,
     alpn,
     tickets: has(EXT.sessionTicket),
