@@ -112,6 +112,5 @@ export function registerReference(app: FastifyInstance): void {
     }
     return reply.send(rawPayload);
   };
-  app.get('/reference', open, page);
-  app.get('/reference/*', open, page);
+  for (const url of ['/reference', '/reference/', '/reference/js/scalar.js']) app.get(url, open, page);
 }
