@@ -9,9 +9,12 @@ import { ARCHIVE_COLUMNS, type ArchiveColumn, COLUMN_INDEX } from './archive-col
 import { createFieldFolder, type FieldFolder } from './archive-fields.ts';
 import { bitPackedHeader, CONVERTED, PARQUET_TYPE, type ParquetColumn, parquetFile } from './archive-parquet.ts';
 
-/** Rows and text bytes at which a part is written; with two parts in work this bounds the writer's memory. */
+/**
+ * Rows and text bytes at which a part is written; with two parts in work this bounds the writer's memory. Buffers double, so
+ * a little less than a power of two is all used.
+ */
 const PART_ROWS_FULL = 65_536;
-const PART_BYTES_FULL = 12 * 1024 * 1024;
+const PART_BYTES_FULL = 7.5 * 1024 * 1024;
 /** Room for rows at first; buffers double as they fill, so an unused column costs nothing. */
 const ROWS_AT_FIRST = 1024;
 
