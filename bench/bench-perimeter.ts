@@ -147,7 +147,9 @@ ip link add bench0 type veth peer name bench1 netns $OTHER
 ip addr add 10.90.0.1/30 dev bench0; ip link set bench0 up; ip route add 10.91.0.0/16 via 10.90.0.2
 for i in $(seq 0 999); do echo "addr add 10.91.$((i / 250)).$((1 + i % 250))/32 dev bench1"; done > "$1"
 nsenter -t $OTHER -n sh -c 'ip addr add 10.90.0.2/30 dev bench1; ip -batch '"$1"'; ip link set bench1 up'
-"$2" "$3" ${perSec} 1000 200
+# As bin/asepsis starts it.
+export MALLOC_ARENA_MAX=2 MALLOC_MMAP_THRESHOLD_=262144 MALLOC_TRIM_THRESHOLD_=524288
+"$2" --max-semi-space-size=8 "$3" ${perSec} 1000 200
 kill $OTHER`;
   const dir = mkdtempSync(join(tmpdir(), 'bench-perimeter-'));
   const inner = join(import.meta.dirname, 'load', 'perimeter-namespaces.ts');
