@@ -1,6 +1,6 @@
 /** The archive's reader: follows the manifest from any thread or process and asks DuckDB, hot parts and sealed files alike. */
 
-import { type ArchiveReader, AsepsisError, type Clock, parseEventId } from '../core/index.ts';
+import { type ArchiveReader, AsepsisError, type Clock, type EventRecord, parseEventId } from '../core/index.ts';
 import { countByTime } from './archive-histogram.ts';
 import { createIndexCache } from './archive-index-cache.ts';
 import { createManifestReader } from './archive-manifest-file.ts';
@@ -24,6 +24,10 @@ function checked(text: string): Query {
   compileQuery(query, []);
   return query;
 }
+
+/** An event that is about to become searchable is waited for: blocks ahead of the newest part, and how long. */
+const COMING_BLOCKS_MAX = 10_000;
+const COMING_MS_MAX = 3000;
 
 export async function openArchiveReader(o: { dir: string; streamId: string; clock: Clock }): Promise<ArchiveReader> {
   const manifest = createManifestReader(o.dir);
@@ -61,18 +65,27 @@ export async function openArchiveReader(o: { dir: string; streamId: string; cloc
       if (parsed === null || parsed.streamId !== o.streamId) return null;
       const { seq, index } = parsed;
       if (!Number.isSafeInteger(seq)) return null;
-      return withView(async (view) => {
-        const files = view.files.filter((entry) => entry.seq[0] <= seq && seq <= entry.seq[1]);
-        for (let i = 0; i < files.length; i += FILES_MAX) {
-          const table = tableOf(view, files.slice(i, i + FILES_MAX));
-          const [row] = await pool.rows(
-            `SELECT ${SELECT_LIST} FROM ${table} WHERE seq = ${seq} AND idx = ${index} LIMIT 1`,
-            [],
-          );
-          if (row !== undefined) return recordOf(o.streamId, row);
-        }
-        return null;
-      });
+      const look = (): Promise<{ record: EventRecord | null; coming: boolean }> =>
+        withView(async (view) => {
+          const files = view.files.filter((entry) => entry.seq[0] <= seq && seq <= entry.seq[1]);
+          for (let i = 0; i < files.length; i += FILES_MAX) {
+            const table = tableOf(view, files.slice(i, i + FILES_MAX));
+            const [row] = await pool.rows(
+              `SELECT ${SELECT_LIST} FROM ${table} WHERE seq = ${seq} AND idx = ${index} LIMIT 1`,
+              [],
+            );
+            if (row !== undefined) return { record: recordOf(o.streamId, row), coming: false };
+          }
+          const newest = view.files.reduce((most, entry) => Math.max(most, entry.seq[1]), 0);
+          return { record: null, coming: seq > newest && seq <= newest + COMING_BLOCKS_MAX };
+        });
+      // An alert is there before its event can be searched; who opens it at once need not be told that there is none.
+      const endMs = performance.now() + COMING_MS_MAX;
+      for (;;) {
+        const { record, coming } = await look();
+        if (record !== null || !coming || performance.now() >= endMs) return record;
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }
     },
     parts: createArchiveParts(o.streamId, withView),
     verify: (onProgress) => verifyArchive(o.dir, onProgress),

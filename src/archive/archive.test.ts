@@ -72,6 +72,17 @@ const odd = (over: Partial<DecodedEvent>): DecodedEvent => ({
   ...over,
 });
 
+test('an event that is asked for before it can be searched is waited for', async () => {
+  const archive = await setUp();
+  const [event] = sampleEvents(1);
+  const { id } = toEventRecord(STREAM, event as DecodedEvent);
+  const asked = archive.reader.get(id);
+  expect(await Promise.race([asked, new Promise((resolve) => setTimeout(resolve, 250, 'waits'))])).toBe('waits');
+  await appendAll(archive, [event as DecodedEvent]);
+  expect((await asked)?.id).toBe(id);
+  await archive.close();
+});
+
 test('gives back odd events exactly, hot and sealed and merged', async () => {
   const archive = await setUp({ retentionDays: 36_500 });
   const texts = [
