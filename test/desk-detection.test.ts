@@ -3,13 +3,12 @@
 import { spawnSync } from 'node:child_process';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import axe from 'axe-core';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { texts } from '../src/console/texts.ts';
 import { detectionTexts } from '../src/console/texts-detection.ts';
 import { responseTexts } from '../src/console/texts-responses.ts';
-import { openBrowser } from './harness/browser.ts';
+import { accessibilityFaults, openBrowser } from './harness/browser.ts';
 import { type Desk, enrol, eventually, FREE_PORTS, newDataDir, type Person, startDesk } from './harness/desk.ts';
 
 const t = detectionTexts.rules;
@@ -192,15 +191,7 @@ test('the page of a rule is free of accessibility faults with everything open', 
   await detail().getByLabel(t.backtestText).waitFor();
   await page.getByText(`${t.suppressions} (1)`).click();
   await page.waitForTimeout(600);
-  await page.evaluate(axe.source);
-  const violations = await page.evaluate(async () => {
-    const { axe: injected } = globalThis as unknown as {
-      axe: { run(root: unknown): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> };
-    };
-    const result = await injected.run(document);
-    return result.violations.map((violation) => `${violation.id}: ${violation.nodes[0]?.html.slice(0, 200)}`);
-  });
-  expect(violations).toEqual([]);
+  expect(await accessibilityFaults(page)).toEqual([]);
 });
 
 test('a rule is switched off and on again, with a reason', async () => {

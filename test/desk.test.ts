@@ -1,15 +1,13 @@
 /** A newcomer's first minutes, in a real browser on a real desk: enrol with a passkey, see an attack, work on it, sign in again. */
 
-import { mkdirSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { texts } from '../src/console/texts.ts';
-import { openBrowser } from './harness/browser.ts';
+import { accessibilityFaults, openBrowser } from './harness/browser.ts';
 import { type Desk, newDataDir, PASSWORD, startDesk } from './harness/desk.ts';
 
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 /** With ASEPSIS_PICTURE=1 the README's picture is made anew; otherwise pictures go where they are not kept. */
 const PICTURES = join(import.meta.dirname, '..', process.env.ASEPSIS_PICTURE ? 'docs' : 'test-results');
 const PAGES = ['/', '/incidents', '/alerts', '/findings', '/responses', '/assets', '/accounts', '/events', '/sources']
@@ -108,15 +106,7 @@ test('every page is free of accessibility faults with real data, in both themes'
       await page.getByRole('heading', { level: 1 }).waitFor();
       await page.waitForLoadState('load');
       await page.waitForTimeout(600);
-      await page.evaluate(AXE);
-      const violations = await page.evaluate(async () => {
-        const { axe } = globalThis as unknown as {
-          axe: { run(root: unknown): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> };
-        };
-        const result = await axe.run(document);
-        return result.violations.map((violation) => `${violation.id}: ${violation.nodes[0]?.html.slice(0, 200)}`);
-      });
-      expect(violations, `${theme} ${path}`).toEqual([]);
+      expect(await accessibilityFaults(page), `${theme} ${path}`).toEqual([]);
       const name = path === '/' ? 'overview' : path.slice(1).replaceAll(/[?=]/g, '-');
       if (!process.env.ASEPSIS_PICTURE) await page.screenshot({ path: join(PICTURES, `${name}-${theme}.png`) });
       else if (path === '/') await page.screenshot({ path: join(PICTURES, `desk-${theme}.png`) });

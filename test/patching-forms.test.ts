@@ -4,17 +4,15 @@ import { execFile } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
-import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { texts } from '../src/console/texts.ts';
-import { openBrowser } from './harness/browser.ts';
+import { accessibilityFaults, openBrowser } from './harness/browser.ts';
 import { type Desk, enrol, eventually, FREE_PORTS, newDataDir, type Person, startDesk } from './harness/desk.ts';
 
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const ROOT = join(import.meta.dirname, '..');
 const t = texts.patching;
 const DAY = 86_400_000;
@@ -377,15 +375,7 @@ test('the new pages are free of accessibility faults, in both themes', { timeout
       await page.getByRole('heading', { level: 1 }).waitFor();
       await page.waitForLoadState('load');
       await page.waitForTimeout(500);
-      await page.evaluate(AXE);
-      const violations = await page.evaluate(async () => {
-        const { axe } = globalThis as unknown as {
-          axe: { run(root: unknown): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> };
-        };
-        const result = await axe.run(document);
-        return result.violations.map((violation) => `${violation.id}: ${violation.nodes[0]?.html.slice(0, 200)}`);
-      });
-      expect(violations, `${theme} ${path}`).toEqual([]);
+      expect(await accessibilityFaults(page), `${theme} ${path}`).toEqual([]);
     }
   }
 });
