@@ -5,8 +5,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { join } from 'node:path';
 import acme from 'acme-client';
-import { AsepsisError, type Clock, type Config } from '../core/index.ts';
-import { writeWhole } from './tls-authority.ts';
+import { AsepsisError, type Clock, type Config, writeWhole } from '../core/index.ts';
 import { TLS_FILES, tlsFolder } from './tls-material.ts';
 
 const HOUR_MS = 3600 * 1000;

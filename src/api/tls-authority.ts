@@ -2,11 +2,11 @@
 
 import 'reflect-metadata';
 import { createPrivateKey, X509Certificate as NodeCertificate, randomBytes } from 'node:crypto';
-import { chmod, mkdir, open, readFile, rename } from 'node:fs/promises';
+import { chmod, mkdir, readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import * as x509 from '@peculiar/x509';
-import { AsepsisError, type Clock, syncFolder } from '../core/index.ts';
+import { AsepsisError, type Clock, writeWhole } from '../core/index.ts';
 import { certificateNames, TLS_FILES, tlsFolder } from './tls-material.ts';
 import { cleanNames, coversNames, nameConstraints } from './tls-names.ts';
 
@@ -40,20 +40,6 @@ async function pemOfKey(key: CryptoKey): Promise<string> {
     format: 'pem',
     type: 'pkcs8',
   }) as string;
-}
-
-/** Whole or not at all: written beside, synced, then renamed. */
-export async function writeWhole(path: string, text: string, mode: number): Promise<void> {
-  const beside = `${path}.${randomBytes(4).toString('hex')}.new`;
-  const file = await open(beside, 'wx', mode);
-  try {
-    await file.writeFile(text);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(beside, path);
-  await syncFolder(dirname(path));
 }
 
 async function readAuthority(folder: string): Promise<Authority | null> {

@@ -1,5 +1,6 @@
 /** Files and folders that are still there after the power was cut: a file's own fsync does not make its name durable (fsync(2)). */
 
+import { randomBytes } from 'node:crypto';
 import { chmodSync, closeSync, existsSync, fsyncSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { mkdir, open, rename, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
@@ -93,4 +94,18 @@ export function ensureFileSync(path: string, folderMode: number, fileMode: numbe
       closeSync(fd);
     }
   }
+}
+
+/** Whole or not at all, and there after a power cut: written beside, synced, then renamed. */
+export async function writeWhole(path: string, text: string, mode: number): Promise<void> {
+  const beside = `${path}.${randomBytes(4).toString('hex')}.new`;
+  const file = await open(beside, 'wx', mode);
+  try {
+    await file.writeFile(text);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(beside, path);
+  await syncFolder(dirname(path));
 }

@@ -1,25 +1,10 @@
 /** Writes a pair of relays into a folder: certificates, both configurations, steps; with the same folder again it renews the certificates only. */
 
-import { randomBytes } from 'node:crypto';
-import { mkdir, open, readFile, rename } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { AsepsisError, type Clock } from '../../core/index.ts';
+import { AsepsisError, type Clock, writeWhole } from '../../core/index.ts';
 import { makePairAuthority, makePairCertificate, type PemPair } from './relay-certificates.ts';
 import { type PairPlan, pairFiles, pairNames } from './relay-files.ts';
-
-/** Whole or not at all: written beside, synced, then renamed. */
-async function writeWhole(path: string, text: string, mode: number): Promise<void> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  const beside = `${path}.${randomBytes(4).toString('hex')}.new`;
-  const file = await open(beside, 'wx', mode);
-  try {
-    await file.writeFile(text);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(beside, path);
-}
 
 async function knownAuthority(folder: string): Promise<PemPair | null> {
   try {
@@ -59,7 +44,9 @@ export async function writePair(o: {
   const authority = known ?? (await makePairAuthority(o.name, nowMs));
   const written: string[] = [];
   const write = async (name: string, text: string, secret: boolean) => {
-    await writeWhole(join(o.folder, name), text, secret ? 0o600 : 0o644);
+    const path = join(o.folder, name);
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    await writeWhole(path, text, secret ? 0o600 : 0o644);
     written.push(name);
   };
   if (!known) {
