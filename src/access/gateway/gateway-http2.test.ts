@@ -1,10 +1,10 @@
-import { spawnSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { type ClientHttp2Session, connect } from 'node:http2';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { makeCertificate } from '../testing/gateway-certificate.ts';
 import { addPerson, legacyApp, startTestGateway, type TestGateway } from '../testing/gateway-harness.ts';
 import { arrive } from './gateway-sign-in.ts';
 
@@ -17,25 +17,7 @@ let cookie = '';
 let sessionId = '';
 
 beforeAll(async () => {
-  spawnSync('openssl', [
-    'req',
-    '-x509',
-    '-newkey',
-    'ec',
-    '-pkeyopt',
-    'ec_paramgen_curve:prime256v1',
-    '-nodes',
-    '-days',
-    '2',
-    '-subj',
-    '/CN=localhost',
-    '-addext',
-    'subjectAltName=DNS:localhost',
-    '-keyout',
-    join(folder, 'key.pem'),
-    '-out',
-    join(folder, 'cert.pem'),
-  ]);
+  makeCertificate(folder);
   app = await legacyApp();
   it = await startTestGateway({
     origin: 'https://login.localhost',

@@ -4,6 +4,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { makeCertificate } from './gateway-certificate.ts';
 import { freePort, programOf, waitForPort } from './gateway-fronts.ts';
 
 export const BASE = 'dc=hosp,dc=example';
@@ -64,26 +65,7 @@ export async function startSlapd(): Promise<Slapd> {
     return join(folder, name);
   };
   mkdirSync(join(folder, 'db'));
-  const made = spawnSync('openssl', [
-    'req',
-    '-x509',
-    '-newkey',
-    'ec',
-    '-pkeyopt',
-    'ec_paramgen_curve:prime256v1',
-    '-nodes',
-    '-days',
-    '2',
-    '-subj',
-    '/CN=localhost',
-    '-addext',
-    'subjectAltName=DNS:localhost',
-    '-keyout',
-    join(folder, 'key.pem'),
-    '-out',
-    join(folder, 'cert.pem'),
-  ]);
-  if (made.status !== 0) throw new Error(String(made.stderr));
+  makeCertificate(folder);
   const conf = file(
     'slapd.conf',
     `${['core', 'cosine', 'inetorgperson', 'nis'].map((name) => `include /etc/ldap/schema/${name}.schema`).join('\n')}
